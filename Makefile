@@ -1,0 +1,121 @@
+# tintype. No configure step: the first make finds or installs what it needs (tools/setup.sh) and notes the
+# compiler flags in $(BUILD)/config.mk.
+#
+#   make demo      restore the example picture        make             the program, build/tintype
+#   make check     every test                         make bench       speeds, ONLY=conv3x3 for some
+#   make install   PREFIX=/usr/local DESTDIR=         make clean
+#
+#   SAN=address,undefined or SAN=thread builds into a folder of its own; V=1 shows the commands; the user's CFLAGS
+#   come after ours.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+SAN ?=
+ONLY ?=
+SUITE ?=
+VERSION := 0.1.0
+
+.DEFAULT_GOAL := all
+goals := $(or $(MAKECMDGOALS),all)
+ifneq ($(filter-out clean,$(goals)),)
+include $(BUILD)/config.mk
+endif
+
+empty :=
+comma := ,
+out := $(BUILD)$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+Q := $(if $(V),,@)
+
+# ---- flags ---------------------------------------------------------------------------------------------
+
+machine := $(shell $(CC) -dumpmachine 2>/dev/null)
+x86 := $(filter x86_64% i%86%,$(machine))
+flags = -std=c11 -I. -MMD -MP -fPIC -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes \
+        -fstack-protector-strong $(if $(x86),-fcf-protection) $(PKG_CFLAGS)
+ifeq ($(SAN),)
+flags += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+flags += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+link = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -Wl,--as-needed
+$(out)/tests/%.o: flags += -DTT_GOLDEN_DIR='"$(CURDIR)/tests/golden"' -DTT_BIN='"$(abspath $(out))/tintype"' -DTT_TOP='"$(CURDIR)"'
+$(out)/%_avx2.o: flags += -mavx2 -mfma -mf16c
+$(out)/%_avx512.o: flags += -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl
+
+# ---- files: found by wildcard, kernels/<family>/ by machine ----------------------------------------------
+
+families := $(if $(x86),kernels/x86)
+program_c := src/main.c $(wildcard src/cmd_*.c src/cli*.c) src/options.c src/help.c src/progress.c src/inputs.c \
+             $(filter-out $(if $(x86),,%_avx2.c %_avx512.c),$(wildcard bench/*.c))
+lib_c := $(wildcard kernels/*.c $(addsuffix /*.c,$(families)) engine/*.c engine/*/*.c models/*.c src/image/*.c) \
+         $(filter-out $(program_c),$(wildcard src/*.c))
+test_c := $(wildcard tests/*.c tests/*/*.c tests/*/*/*.c)
+object = $(patsubst %,$(out)/%.o,$(basename $(1)))
+lib_o := $(call object,$(lib_c) models/default/embed.S)
+
+.PHONY: all check demo bench install clean layers headers
+all: $(out)/tintype $(out)/libtintype.so
+
+$(BUILD)/config.mk: tools/setup.sh
+	$(Q)sh tools/setup.sh $@
+
+$(out)/%.o: %.c
+	$(Q)mkdir -p $(@D)
+	$(if $(V),,@echo "  cc    $<")
+	$(Q)$(CC) $(flags) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(out)/models/default/embed.o: models/default/embed.S models/default/default_x2.safetensors
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -I. -c -o $@ $<
+
+$(out)/libtintype.a: $(lib_o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(out)/libtintype.so: $(lib_o) src/libtintype.map
+	$(if $(V),,@echo "  link  $@")
+	$(Q)$(CC) -shared -Wl,-soname,libtintype.so.0 -Wl,--version-script=src/libtintype.map $(link) $(LDFLAGS) -o $@ $(lib_o) \
+	  $(LIB_LIBS) -lpthread -lm
+$(out)/tintype: $(call object,$(program_c)) $(out)/libtintype.a
+	$(if $(V),,@echo "  link  $@")
+	$(Q)$(CC) -pie $(link) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -ldl -lpthread -lm
+# tests/faults.c counts allocations and makes them fail
+wraps := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
+$(out)/tests/runner: $(call object,$(test_c)) $(filter-out $(out)/src/main.o,$(call object,$(program_c))) $(out)/libtintype.a
+	$(if $(V),,@echo "  link  $@")
+	$(Q)$(CC) -pie $(link) $(wraps) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS) -ldl -lpthread -lm
+
+# ---- what people type ----------------------------------------------------------------------------------------
+
+demo: $(out)/tintype
+	$(Q)sh tools/demo.sh $(out)/tintype $(out)/demo
+
+layers:
+	$(Q)sh tools/layers.sh
+headers:
+	$(Q)CC="$(CC)" FLAGS="-std=c11 -I. $(PKG_CFLAGS)" sh tools/headers.sh
+
+# The runner's closing line comes last.
+check: all layers headers $(out)/tests/runner
+	$(Q)TINTYPE_BIN=$(abspath $(out))/tintype SUITE=$(SUITE) $(out)/tests/runner
+
+bench: $(out)/tintype
+	$(Q)$(out)/tintype bench $(if $(ONLY),--only $(ONLY))
+
+dest = $(DESTDIR)$(PREFIX)
+install: all
+	install -d $(dest)/bin $(dest)/lib/pkgconfig $(dest)/include $(dest)/share/man/man1 \
+	  $(dest)/share/bash-completion/completions $(dest)/share/zsh/site-functions
+	install -m 755 $(out)/tintype $(dest)/bin/tintype
+	install -m 644 src/tintype.h $(dest)/include/tintype.h
+	install -m 644 $(out)/libtintype.a $(dest)/lib/libtintype.a
+	install -m 755 $(out)/libtintype.so $(dest)/lib/libtintype.so.$(VERSION)
+	ln -sf libtintype.so.$(VERSION) $(dest)/lib/libtintype.so.0
+	ln -sf libtintype.so.0 $(dest)/lib/libtintype.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' src/tintype.pc.in > $(dest)/lib/pkgconfig/tintype.pc
+	$(out)/tintype help --man > $(dest)/share/man/man1/tintype.1
+	$(out)/tintype completion bash > $(dest)/share/bash-completion/completions/tintype
+	$(out)/tintype completion zsh > $(dest)/share/zsh/site-functions/_tintype
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(out) -name '*.d' 2>/dev/null)

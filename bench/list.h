@@ -1,0 +1,51 @@
+/*
+ * Every case. A group is a file that defines `const tt_bench_case tt_bench_<group>[]`, ended by a case
+ * without a name; groups run in this order.
+ */
+#ifndef TT_BENCH_LIST_H
+#define TT_BENCH_LIST_H
+
+#define BENCH_GROUPS(X) X(kernels_conv) X(kernels_misc) X(networks)
+
+/* X(name, shape): one layer, "same" padding. Up to 4 channels are planar, more are blocked. .up = 2 is a
+ * transposed convolution of window 4 and stride 2; w and h are those of the input. */
+#define BENCH_CONV(X)                                                                                        \
+    X("conv3x3 64->64 @256x256", .k = 3, .in = 64, .out = 64, .w = 256, .h = 256)                            \
+    X("conv3x3 32->32 @256x256", .k = 3, .in = 32, .out = 32, .w = 256, .h = 256)                            \
+    X("conv3x3 3->64 @256x256", .k = 3, .in = 3, .out = 64, .w = 256, .h = 256)                              \
+    X("conv3x3 64->3 @256x256", .k = 3, .in = 64, .out = 3, .w = 256, .h = 256)                              \
+    X("conv1x1 64->64 @256x256", .k = 1, .in = 64, .out = 64, .w = 256, .h = 256)                            \
+    X("conv5x5 32->32 @256x256", .k = 5, .in = 32, .out = 32, .w = 256, .h = 256)                            \
+    X("conv9x9 1->64 @256x256", .k = 9, .in = 1, .out = 64, .w = 256, .h = 256)                              \
+    X("deconv4x4 64->3 @128x128", .k = 4, .in = 64, .out = 3, .w = 128, .h = 128, .up = 2)
+
+/* X(name, function of kernels_misc.c, bytes per value of its row, taps or 0) */
+#define BENCH_MISC(X)                                                                                        \
+    X("prelu", prelu, 8, 0)                                                                                  \
+    X("axpy", axpy, 12, 0)                                                                                   \
+    X("clamp", clamp, 8, 0)                                                                                  \
+    X("mul_period", mul_period, 8, 0)                                                                        \
+    X("sum_period", sum_period, 4, 0)                                                                        \
+    X("count_nonfinite", count_nonfinite, 4, 0)                                                              \
+    X("nearest x2, planar", nearest_planar, 12, 0)                                                           \
+    X("nearest x2, blocked", nearest_blocked, 12, 0)                                                         \
+    X("shuffle x4, planar", shuffle_planar, 8, 0)                                                            \
+    X("shuffle x2, blocked", shuffle_blocked, 8, 0)                                                          \
+    X("from_u8, 3 channels", from_u8, 5, 0)                                                                  \
+    X("to_u8, 3 channels", to_u8, 5, 0)                                                                      \
+    X("from_u16, 3 channels", from_u16, 6, 0)                                                                \
+    X("to_u16, 3 channels", to_u16, 6, 0)                                                                    \
+    X("affine3", affine3, 6, 0)                                                                              \
+    X("resize_v, 4 taps", resize_v, 5, 4)                                                                    \
+    X("resize_h, 4 taps", resize_h, 10, 4)                                                                   \
+    X("resize_h, 6 taps", resize_h, 14, 6)                                                                   \
+    X("resize_h, 10 taps", resize_h, 22, 10)                                                                 \
+    X("from_f16", from_f16, 6, 0)
+
+/* X(name, shape): blocks of an RRDBNet x4, or none for the embedded network; h, w of the input */
+#define BENCH_NETWORKS(X)                                                                                    \
+    X("default x2 @640x427", .w = 640, .h = 427)                                                             \
+    X("rrdb 6 blocks x4 @64x64", .blocks = 6, .w = 64, .h = 64)                                              \
+    X("rrdb 6 blocks x4 @256x256", .blocks = 6, .w = 256, .h = 256)
+
+#endif

@@ -1,0 +1,22 @@
+#include <immintrin.h>
+
+#include "bench/bench.h"
+
+/* 2 ports of latency 4 need 8 accumulators; twice that is sure not to wait. */
+double tt_bench_spin_avx512(long rounds)
+{
+    enum { CHAINS = 16, LANES = 16 };
+    const volatile float source[] = {0.999f, 1e-3f}; /* known to nobody before the run */
+    const __m512 m = _mm512_set1_ps(source[0]), b = _mm512_set1_ps(source[1]);
+    volatile float sink;
+    __m512 acc[CHAINS];
+    _Pragma("GCC unroll 16") for (int i = 0; i < CHAINS; i++)
+        acc[i] = _mm512_set1_ps(source[0]); /* read anew: equal chains would be made one */
+    for (long r = 0; r < rounds; r++)
+        _Pragma("GCC unroll 16") for (int i = 0; i < CHAINS; i++)
+            acc[i] = _mm512_fmadd_ps(acc[i], m, b);
+    _Pragma("GCC unroll 16") for (int i = 0; i < CHAINS; i++)
+        sink = _mm_cvtss_f32(_mm512_castps512_ps128(acc[i]));
+    (void)sink;
+    return 2.0 * CHAINS * LANES * (double)rounds;
+}

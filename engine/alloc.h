@@ -1,0 +1,32 @@
+/* Sizes with overflow checked, and aligned memory. */
+#ifndef TT_ENGINE_ALLOC_H
+#define TT_ENGINE_ALLOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* *out = a * b, a + b; false (and *out = SIZE_MAX) where that does not fit. */
+static inline bool tt_mul(size_t a, size_t b, size_t *out)
+{
+    if (!__builtin_mul_overflow(a, b, out))
+        return true;
+    *out = (size_t)-1;
+    return false;
+}
+static inline bool tt_add(size_t a, size_t b, size_t *out)
+{
+    if (!__builtin_add_overflow(a, b, out))
+        return true;
+    *out = (size_t)-1;
+    return false;
+}
+static inline size_t tt_round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+/* `bytes` of zeroed memory on a 64-byte boundary (2 MiB pages asked for when large), or NULL. tt_aligned_free() it. */
+void *tt_aligned_zalloc(size_t bytes);
+void tt_aligned_free(void *p);
+
+#endif

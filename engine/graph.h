@@ -1,0 +1,45 @@
+/* The described network as data: nodes in an order in which inputs come first. Internal to engine/ and tests/. */
+#ifndef TT_ENGINE_GRAPH_H
+#define TT_ENGINE_GRAPH_H
+
+#include "engine/build.h"
+
+typedef enum tt_op {
+    TT_OP_INPUT,
+    TT_OP_CONV,
+    TT_OP_DECONV,
+    TT_OP_CONCAT,
+    TT_OP_ADD, /* in[0] + scale * in[1] */
+    TT_OP_ACT,
+    TT_OP_CLAMP,
+    TT_OP_CROP,
+    TT_OP_NEAREST,
+    TT_OP_SHUFFLE,
+    TT_OP_UNSHUFFLE,
+    TT_OP_MEAN,
+    TT_OP_GATE, /* in[0] * in[1] */
+    TT_OPS
+} tt_op;
+
+typedef struct tt_node {
+    tt_op op;
+    int in[2]; /* node ids, -1 where there is none */
+    int channels;
+    char *name; /* the weight's prefix, or the operation's word; owned by the graph */
+    int k, stride, pad; /* CONV, DECONV; pad of CONV is the border on each side */
+    bool replicate;
+    tt_act act;
+    float slope;
+    const tt_tensor *weight, *bias, *slopes; /* borrowed from the weights; bias and slopes may be NULL */
+    float scale, lo, hi;
+    int r; /* NEAREST, SHUFFLE, UNSHUFFLE factor; CROP pixels */
+} tt_node;
+
+struct tt_graph {
+    const tt_weights *weights; /* borrowed */
+    tt_node *node;
+    int count;
+    int input, output; /* ids */
+};
+
+#endif

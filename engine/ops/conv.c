@@ -1,0 +1,405 @@
+/*
+ * Convolution and transposed convolution, with everything fused into them.
+ *
+ * Both are sums over segments (kernels.h). A convolution has one list of them for all output pixels; the output
+ * pixels of a transposed one fall into stride * stride parity classes, each of which is a small convolution of its
+ * own with a subset of the window (Dumoulin and Visin, "A guide to convolution arithmetic", 2016, section 4.6).
+ */
+#include "engine/alloc.h"
+#include "engine/ops/ops.h"
+
+#include <stdlib.h>
+
+/* ---- sizes ---------------------------------------------------------------------------------------- */
+
+static bool conv_size(const tt_node *n, const tt_extent *in, tt_extent *out)
+{
+    if (in[0].h + 2 * n->pad < n->k || in[0].w + 2 * n->pad < n->k)
+        return false;
+    *out = (tt_extent){(in[0].h + 2 * n->pad - n->k) / n->stride + 1, (in[0].w + 2 * n->pad - n->k) / n->stride + 1};
+    return true;
+}
+
+static void conv_reach(const tt_node *n, const tt_reach *in, tt_reach *out)
+{
+    *out = in[0];
+    out->step = in[0].step * n->stride;
+    out->lo -= in[0].step * n->pad;
+    out->hi += in[0].step * (n->k - 1 - n->pad);
+}
+
+static double conv_flops(const tt_node *n, int in_channels, tt_extent in, tt_extent out)
+{
+    (void)in;
+    return 2.0 * n->k * n->k * in_channels * n->channels * out.h * out.w;
+}
+
+static bool deconv_size(const tt_node *n, const tt_extent *in, tt_extent *out)
+{
+    int64_t h = (int64_t)(in[0].h - 1) * n->stride - 2 * n->pad + n->k;
+    int64_t w = (int64_t)(in[0].w - 1) * n->stride - 2 * n->pad + n->k;
+    *out = (tt_extent){(int)h, (int)w};
+    return h > 0 && w > 0 && h <= INT32_MAX && w <= INT32_MAX;
+}
+
+/* Row y takes rows j with y = j * stride - pad + ky, so j from (y + pad - k + 1) / stride to (y + pad) / stride. */
+static void deconv_reach(const tt_node *n, const tt_reach *in, tt_reach *out)
+{
+    *out = in[0];
+    out->step = in[0].step / n->stride;
+    out->lo += in[0].step * (n->pad - n->k + 1) / n->stride;
+    out->hi += in[0].step * n->pad / n->stride;
+}
+
+static double deconv_flops(const tt_node *n, int in_channels, tt_extent in, tt_extent out)
+{
+    (void)out;
+    return 2.0 * n->k * n->k * in_channels * n->channels * in.h * in.w;
+}
+
+/* ---- packing -------------------------------------------------------------------------------------- */
+
+/* Which tap of the window a segment's i-th value meets, and which input channel it is. */
+typedef struct tap {
+    int channel, ky, kx;
+} tap;
+
+typedef struct packing {
+    tt_net *net;
+    tt_step *s;
+    const float *w; /* the tensor's values */
+    int in, out;    /* channels */
+    bool narrow;
+    tap *tap; /* of the class in hand, segment after segment */
+    int taps, room;
+} packing;
+
+static bool push_tap(packing *p, tap t)
+{
+    if (p->taps == p->room) {
+        const int room = p->room ? 2 * p->room : 1024;
+        tap *more = realloc(p->tap, (size_t)room * sizeof *more);
+        if (!more)
+            return false;
+        p->tap = more;
+        p->room = room;
+    }
+    p->tap[p->taps++] = t;
+    return true;
+}
+
+static bool push_segment(tt_taps_class *c, tt_segment seg)
+{
+    if (!(c->segments & (c->segments - 1))) { /* room doubles at powers of two */
+        tt_segment *more = realloc(c->segment, (size_t)(c->segments ? 2 * c->segments : 1) * sizeof *more);
+        if (!more)
+            return false;
+        c->segment = more;
+    }
+    c->segment[c->segments++] = seg;
+    return true;
+}
+
+/* The window positions of one class along one axis: dy for ky, or false where ky is not of this class. */
+static bool offset(const tt_node *n, int class, int k, int *d)
+{
+    if (n->op == TT_OP_CONV) {
+        *d = k - n->pad;
+        return true;
+    }
+    *d = (class + n->pad - k) / n->stride;
+    return (class + n->pad - k) % n->stride == 0;
+}
+
+/* The segments of class (ry, rx): blocked pieces run along channels, planar ones along the window's row. */
+static bool list_segments(packing *p, tt_taps_class *c, int ry, int rx)
+{
+    const tt_node *n = p->s->node;
+    const int block = p->net->k.block;
+    const int most = p->narrow ? block : n->k;
+    p->taps = 0;
+    for (int i = 0, first = 0; i < p->s->pieces; first += p->s->in[i].channels, i++) {
+        const int channels = p->s->in[i].channels, b = tt_block_of(&p->net->k, channels);
+        for (int plane = 0; plane * b < channels; plane++)
+            for (int ky = 0; ky < n->k; ky++)
+                for (int kx = 0; kx < n->k; kx++) {
+                    tt_segment seg = {.piece = i, .plane = plane, .count = 1};
+                    if (!offset(n, ry, ky, &seg.dy) || !offset(n, rx, kx, &seg.dx))
+                        continue;
+                    if (b > 1) {
+                        seg.count = channels - plane * b < b ? channels - plane * b : b;
+                        for (int l = 0; l < seg.count; l++)
+                            if (!push_tap(p, (tap){first + plane * b + l, ky, kx}))
+                                return false;
+                    } else {
+                        if (n->op == TT_OP_CONV) { /* a transposed window runs backwards: one tap each */
+                            seg.count = n->k - kx < most ? n->k - kx : most;
+                            for (int t = 1; t < seg.count; t++)
+                                if (!push_tap(p, (tap){first + plane, ky, kx + t - 1}))
+                                    return false;
+                            kx += seg.count - 1;
+                        }
+                        if (!push_tap(p, (tap){first + plane, ky, kx}))
+                            return false;
+                    }
+                    if (!push_segment(c, seg))
+                        return false;
+                }
+    }
+    return true;
+}
+
+static float weight_at(const packing *p, int o, tap t)
+{
+    const size_t k = (size_t)p->s->node->k;
+    const size_t row = p->s->op == TT_OP_CONV ? (size_t)o * (size_t)p->in + (size_t)t.channel
+                                              : (size_t)t.channel * (size_t)p->out + (size_t)o;
+    return p->w[(row * k + (size_t)t.ky) * k + (size_t)t.kx];
+}
+
+/* [group][tap][blocks of the group * block] */
+static void fill_wide(const packing *p, float *to)
+{
+    const int block = p->net->k.block, group = p->net->k.group, blocks = (p->out + block - 1) / block;
+    for (int g = 0; g < blocks; g += group) {
+        const int lanes = (blocks - g < group ? blocks - g : group) * block;
+        for (int t = 0; t < p->taps; t++, to += lanes)
+            for (int l = 0; l < lanes && g * block + l < p->out; l++)
+                to[l] = weight_at(p, g * block + l, p->tap[t]);
+    }
+}
+
+/* [segment][output][block] */
+static void fill_narrow(const packing *p, const tt_taps_class *c, float *to)
+{
+    const int block = p->net->k.block;
+    for (int i = 0, t = 0; i < c->segments; t += c->segment[i].count, i++)
+        for (int o = 0; o < p->out; o++, to += block)
+            for (int l = 0; l < c->segment[i].count; l++)
+                to[l] = weight_at(p, o, p->tap[t + l]);
+}
+
+static tt_status pack_class(packing *p, tt_taps_class *c, int ry, int rx, tt_error *err)
+{
+    const tt_kernels *k = &p->net->k;
+    if (!list_segments(p, c, ry, rx))
+        return tt_fail_memory(err, (size_t)p->room * sizeof *p->tap);
+    const size_t lanes = p->narrow ? (size_t)p->out * (size_t)k->block
+                                   : tt_round_up((size_t)p->out, (size_t)k->block);
+    size_t bytes;
+    if (!tt_mul(lanes * sizeof(float), (size_t)(p->narrow ? c->segments : p->taps), &bytes))
+        return tt_fail_memory(err, bytes);
+    c->weights = tt_aligned_zalloc(bytes);
+    c->count = malloc((size_t)(c->segments ? c->segments : 1) * sizeof *c->count);
+    if (!c->weights || !c->count)
+        return tt_fail_memory(err, bytes);
+    for (int i = 0; i < c->segments; i++)
+        c->count[i] = c->segment[i].count;
+    if (p->narrow)
+        fill_narrow(p, c, c->weights);
+    else
+        fill_wide(p, c->weights);
+    p->s->packed_bytes += bytes;
+    return TT_OK;
+}
+
+/* bias and slopes, padded to whole blocks */
+static tt_status pack_vectors(packing *p, const tt_weights *w, tt_error *err)
+{
+    tt_step *s = p->s;
+    const size_t bytes = tt_round_up((size_t)p->out, 64) * sizeof(float);
+    s->bias = tt_aligned_zalloc(bytes);
+    s->slopes = tt_aligned_zalloc(bytes);
+    if (!s->bias || !s->slopes)
+        return tt_fail_memory(err, bytes);
+    tt_status st = s->node->bias ? tt_tensor_floats(w, s->node->bias, s->bias, err) : TT_OK;
+    for (int i = 0; !s->node->slopes && i < p->out; i++)
+        s->slopes[i] = s->node->slope;
+    if (!st && s->node->slopes)
+        st = tt_tensor_floats(w, s->node->slopes, s->slopes, err);
+    s->packed_bytes += 2 * bytes;
+    return st;
+}
+
+static tt_status conv_pack(tt_net *net, tt_step *s, const tt_weights *w, tt_error *err)
+{
+    const tt_node *n = s->node;
+    packing p = {.net = net, .s = s, .out = n->channels, .narrow = n->channels <= TT_NARROW_MAX};
+    for (int i = 0; i < s->pieces; i++)
+        p.in += s->in[i].channels;
+    const int side = n->op == TT_OP_DECONV ? n->stride : 1;
+    float *values = malloc(n->weight->count * sizeof *values);
+    s->taps = calloc((size_t)side * (size_t)side, sizeof *s->taps);
+    tt_status st = TT_OK;
+    if (!values || !s->taps) {
+        st = tt_fail_memory(err, n->weight->count * sizeof *values);
+        goto done;
+    }
+    s->classes = side * side;
+    st = tt_tensor_floats(w, n->weight, values, err);
+    p.w = values;
+    for (int i = 0; i < s->classes && !st; i++)
+        st = pack_class(&p, &s->taps[i], i / side, i % side, err);
+    if (!st)
+        st = pack_vectors(&p, w, err);
+done:
+    free(p.tap);
+    free(values);
+    return st;
+}
+
+void tt_step_clear(tt_step *s)
+{
+    for (int i = 0; i < s->classes; i++) {
+        free(s->taps[i].segment);
+        free(s->taps[i].count);
+        tt_aligned_free(s->taps[i].weights);
+    }
+    free(s->taps);
+    tt_aligned_free(s->bias);
+    tt_aligned_free(s->slopes);
+    free(s->in);
+    *s = (tt_step){0};
+}
+
+/* ---- running -------------------------------------------------------------------------------------- */
+
+static int step_in(const tt_node *n)
+{
+    return n->op == TT_OP_CONV ? n->stride : 1;
+}
+static int step_out(const tt_node *n)
+{
+    return n->op == TT_OP_CONV ? 1 : n->stride;
+}
+/* Size of the convolution's own result, before a fused pixel shuffle. */
+static tt_extent own_extent(const tt_plan *p, const tt_step *s)
+{
+    return p->extent[s->node - p->net->graph->node];
+}
+
+void tt_conv_need(const tt_plan *p, const tt_step *s, int piece, int *before, int *behind)
+{
+    const tt_node *n = s->node;
+    const tt_value *v = &p->value[s->in[piece].value];
+    const int w = v->w - 2 * s->in[piece].crop, side = step_out(n);
+    const int last = (own_extent(p, s).w - 1) / side * step_in(n); /* input pixel of the last output pixel, at most */
+    *before = *behind = 0;
+    for (int c = 0; c < s->classes; c++)
+        for (int i = 0; i < s->taps[c].segments; i++) {
+            const tt_segment *g = &s->taps[c].segment[i];
+            if (g->piece != piece)
+                continue;
+            const int end = last + g->dx + (v->b > 1 ? 0 : g->count - 1);
+            if (-g->dx > *before)
+                *before = -g->dx;
+            if (end - (w - 1) > *behind)
+                *behind = end - (w - 1);
+        }
+}
+
+/* The row that the kernel reads for a segment, at the first output pixel. */
+static const float *segment_at(const tt_plan *p, const tt_step *s, const tt_segment *g, int y)
+{
+    const tt_piece piece = s->in[g->piece];
+    const tt_value *v = &p->value[piece.value];
+    const int h = v->h - 2 * piece.crop;
+    int row = y + g->dy;
+    if (row < 0 || row >= h) {
+        if (!s->node->replicate)
+            return p->zeros;
+        row = row < 0 ? 0 : h - 1;
+    }
+    return tt_piece_row(p, piece, row) + g->plane * v->plane + (ptrdiff_t)g->dx * v->b;
+}
+
+/* One class of pixels of one row: x = rx, rx + side, ... of row y of the convolution. */
+static void run_class(const tt_plan *p, const tt_step *s, int y, int rx, float *dst, ptrdiff_t dst_plane, int thread)
+{
+    const tt_node *n = s->node;
+    const tt_kernels *k = &p->net->k;
+    const int side = step_out(n), width = own_extent(p, s).w;
+    const tt_taps_class *c = &s->taps[y % side * side + rx];
+    const bool narrow = n->channels <= TT_NARROW_MAX;
+    const int b = narrow ? 1 : k->block;
+    const float **seg = p->segment + (size_t)thread * (size_t)p->most_segments;
+    if (width <= rx)
+        return;
+    for (int i = 0; i < c->segments; i++)
+        seg[i] = segment_at(p, s, &c->segment[i], y / side * step_in(n));
+    /* every input of one convolution has the same block, or there would be two steps: see tt_net_new() */
+    tt_conv_row a = {
+        .n = (width - rx + side - 1) / side,
+        .outputs = narrow ? n->channels : (n->channels + b - 1) / b,
+        .segments = c->segments,
+        .seg = seg,
+        .count = c->count,
+        .step = (ptrdiff_t)step_in(n) * p->value[s->in[0].value].b,
+        .weights = c->weights,
+        .bias = s->bias,
+        .act = n->act,
+        .slope = s->slopes,
+        .clamp = s->clamp && !s->shuffle,
+        .lo = s->lo,
+        .hi = s->hi,
+        .dst = dst + (ptrdiff_t)rx * b,
+        .dst_plane = dst_plane,
+        .dst_step = (ptrdiff_t)side * b,
+        .block = k->block,
+        .group = k->group,
+    };
+    for (int i = 0; i < s->adds && !s->shuffle; i++) {
+        a.add[i] = tt_piece_row(p, s->add[i], y) + (ptrdiff_t)rx * b;
+        a.add_plane[i] = p->value[s->add[i].value].plane;
+        a.add_step[i] = (ptrdiff_t)side * b;
+        a.scale[i] = s->scale[i];
+    }
+    (narrow ? k->conv_narrow : k->conv)(&a);
+}
+
+static int conv_rows(const tt_plan *p, const tt_step *s)
+{
+    return own_extent(p, s).h;
+}
+
+static void conv_row(const tt_plan *p, const tt_step *s, int y, int thread)
+{
+    const tt_value *v = &p->value[s->out];
+    const int side = step_out(s->node);
+    if (!s->shuffle) {
+        for (int rx = 0; rx < side; rx++)
+            run_class(p, s, y, rx, tt_row(p, v, y), v->plane, thread);
+        tt_row_border(p, v, y);
+        return;
+    }
+    const int r = s->shuffle, block = p->net->k.block, width = own_extent(p, s).w;
+    float *scratch = p->scratch + (size_t)thread * p->scratch_floats;
+    const ptrdiff_t plane = (ptrdiff_t)width * block;
+    run_class(p, s, y, 0, scratch, plane, thread);
+    for (int dy = 0; dy < r; dy++) {
+        tt_shuffle_row a = {.n = width, .r = r, .dy = dy, .channels = v->c, .block = block, .db = v->b,
+                            .src = scratch, .src_plane = plane, .dst = tt_row(p, v, y * r + dy),
+                            .dst_plane = v->plane};
+        if (s->adds) {
+            a.add = tt_piece_row(p, s->add[0], y);
+            a.add_plane = p->value[s->add[0].value].plane;
+        }
+        p->net->k.shuffle(&a);
+        tt_row_border(p, v, y * r + dy);
+    }
+}
+
+const tt_op_def tt_op_conv = {.word = "conv",
+                              .size = conv_size,
+                              .reach = conv_reach,
+                              .flops = conv_flops,
+                              .pack = conv_pack,
+                              .rows = conv_rows,
+                              .row = conv_row};
+const tt_op_def tt_op_deconv = {.word = "transposed conv",
+                                .size = deconv_size,
+                                .reach = deconv_reach,
+                                .flops = deconv_flops,
+                                .pack = conv_pack,
+                                .rows = conv_rows,
+                                .row = conv_row};

@@ -1,0 +1,57 @@
+#include "engine/ops/ops.h"
+
+extern const tt_op_def tt_op_input, tt_op_conv, tt_op_deconv, tt_op_concat, tt_op_add, tt_op_act, tt_op_clamp,
+    tt_op_crop, tt_op_nearest, tt_op_shuffle, tt_op_unshuffle, tt_op_mean, tt_op_gate;
+
+const tt_op_def *const tt_ops[TT_OPS] = {
+    [TT_OP_INPUT] = &tt_op_input,
+    [TT_OP_CONV] = &tt_op_conv,
+    [TT_OP_DECONV] = &tt_op_deconv,
+    [TT_OP_CONCAT] = &tt_op_concat,
+    [TT_OP_ADD] = &tt_op_add,
+    [TT_OP_ACT] = &tt_op_act,
+    [TT_OP_CLAMP] = &tt_op_clamp,
+    [TT_OP_CROP] = &tt_op_crop,
+    [TT_OP_NEAREST] = &tt_op_nearest,
+    [TT_OP_SHUFFLE] = &tt_op_shuffle,
+    [TT_OP_UNSHUFFLE] = &tt_op_unshuffle,
+    [TT_OP_MEAN] = &tt_op_mean,
+    [TT_OP_GATE] = &tt_op_gate,
+};
+
+bool tt_size_same(const tt_node *n, const tt_extent *in, tt_extent *out)
+{
+    if (n->in[1] >= 0 && (in[0].h != in[1].h || in[0].w != in[1].w))
+        return false;
+    *out = in[0];
+    return true;
+}
+
+/* Two inputs: what either needs. They are of one size, so their steps are the same. */
+void tt_reach_same(const tt_node *n, const tt_reach *in, tt_reach *out)
+{
+    *out = in[0];
+    if (n->in[1] < 0)
+        return;
+    if (in[1].lo < out->lo)
+        out->lo = in[1].lo;
+    if (in[1].hi > out->hi)
+        out->hi = in[1].hi;
+    out->global |= in[1].global;
+}
+
+void tt_row_border(const tt_plan *p, const tt_value *v, int y)
+{
+    if (!v->border)
+        return;
+    for (int i = 0; i < v->planes; i++) {
+        float *left = tt_row(p, v, y) + (ptrdiff_t)i * v->plane - (ptrdiff_t)v->border * v->b;
+        float *right = left + (ptrdiff_t)(v->border + v->w) * v->b;
+        const float *first = left + (ptrdiff_t)v->border * v->b, *end = right - v->b;
+        for (int x = 0; x < v->border; x++)
+            for (int l = 0; l < v->b; l++) {
+                left[x * v->b + l] = v->replicate ? first[l] : 0;
+                right[x * v->b + l] = v->replicate ? end[l] : 0;
+            }
+    }
+}

@@ -1,0 +1,162 @@
+/*
+ * What the engine knows between a graph and its run, and the operations. Internal to engine/.
+ *
+ * A value is a feature map in the arena. Its storage is decided by its channels alone: up to TT_NARROW_MAX channels
+ * it is planar (b = 1), else blocked (b = block of the kernel table). One image row is
+ *
+ *      plane 0                        plane 1                       (a plane: one block of b channels)
+ *     | border | W pixels | border | border | W pixels | border | ...
+ *
+ * and rows follow each other. Only row pointers matter to a step, so a row above or below the picture is a pointer
+ * to zeros (or to the edge row), and a ring of rows would do as well as a whole map. The step that writes a row
+ * also writes its borders.
+ */
+#ifndef TT_ENGINE_OPS_OPS_H
+#define TT_ENGINE_OPS_OPS_H
+
+#include "engine/graph.h"
+#include "engine/net.h"
+#include "engine/plan.h"
+
+#include <stdatomic.h>
+
+typedef struct tt_extent {
+    int h, w;
+} tt_extent;
+
+/* Row y of a value needs rows [y * step + lo, y * step + hi] of the input. */
+typedef struct tt_reach {
+    double step, lo, hi;
+    bool global;
+} tt_reach;
+
+/* A stored value, or a cropped view of it. A concatenation is a list of them: nothing is copied. */
+typedef struct tt_piece {
+    int value;    /* node id */
+    int crop;     /* pixels left out on each side */
+    int channels;
+} tt_piece;
+
+/* A run of input values beside each other: where it begins, relative to the output pixel. */
+typedef struct tt_segment {
+    int piece, plane;
+    int dy, dx;
+    int count;
+} tt_segment;
+
+/* The segments that one parity class of output pixels sums over, and their weights. A convolution has one class, a
+ * transposed one stride * stride. */
+typedef struct tt_taps_class {
+    tt_segment *segment;
+    int *count; /* of each segment, beside each other as the kernel wants them */
+    int segments;
+    float *weights; /* packed as tt_conv_row says */
+} tt_taps_class;
+
+typedef struct tt_step {
+    tt_op op;
+    const tt_node *node; /* with the weights and numbers */
+    int out;             /* the value it stores: the last node fused into it */
+    tt_piece *in;        /* owned */
+    int pieces;
+    tt_piece gate;       /* GATE's second input */
+    /* fused into a convolution, in this order */
+    int shuffle;         /* pixel shuffle by this factor; 0: none */
+    int adds;
+    tt_piece add[2];
+    float scale[2];
+    int nearest;         /* after a shuffle: add[0] is enlarged by this factor */
+    bool clamp;
+    float lo, hi;
+    /* packed */
+    tt_taps_class *taps; /* CONV: 1, DECONV: stride * stride, [ry][rx] */
+    int classes;
+    float *bias, *slopes;
+    size_t packed_bytes;
+} tt_step;
+
+struct tt_net {
+    tt_kernels k;
+    tt_graph *graph; /* a copy without weights */
+    tt_step *step;
+    int steps;
+    tt_piece *result; /* of the graph's output */
+    int result_pieces;
+    tt_net_facts facts;
+};
+
+typedef struct tt_value {
+    bool stored;
+    int c, h, w;
+    int b, planes, border;
+    bool replicate; /* the borders repeat the edge pixel */
+    ptrdiff_t plane, row; /* floats */
+    size_t floats;        /* in all */
+    size_t at;            /* place in the arena, floats */
+    int first, last;      /* steps; -1 is the input's copy, `steps` the output's */
+} tt_value;
+
+struct tt_plan {
+    const tt_net *net;
+    tt_extent *extent; /* of every node */
+    tt_value *value;   /* one a node */
+    float *arena;
+    size_t arena_floats;
+    int threads;
+    int most_segments;
+    const float **segment; /* most_segments a thread */
+    float *zeros;          /* a row above or below the picture */
+    size_t zero_floats;
+    float *scratch;        /* scratch_floats a thread: a row before its pixel shuffle */
+    size_t scratch_floats;
+    double *sums;          /* MEAN: planes * b a row */
+    size_t sums_count;
+    double *work; /* of each step, in some unit: for progress */
+    double work_sum;
+    bool keep;
+    tt_plan_facts facts;
+};
+
+/* One operation: engine/ops/NAME.c, one line in engine/ops/ops.c. */
+typedef struct tt_op_def {
+    const char *word;
+    /* Size of the result; in[1] only where there is a second input. False: it cannot take that. */
+    bool (*size)(const tt_node *n, const tt_extent *in, tt_extent *out);
+    void (*reach)(const tt_node *n, const tt_reach *in, tt_reach *out);
+    double (*flops)(const tt_node *n, int in_channels, tt_extent in, tt_extent out); /* NULL: none */
+    tt_status (*pack)(tt_net *net, tt_step *s, const tt_weights *w, tt_error *err);  /* NULL: nothing to pack */
+    int (*rows)(const tt_plan *p, const tt_step *s); /* rows of work; NULL: those of the result */
+    void (*row)(const tt_plan *p, const tt_step *s, int row, int thread);
+    void (*finish)(const tt_plan *p, const tt_step *s); /* after all rows, alone; may be NULL */
+} tt_op_def;
+extern const tt_op_def *const tt_ops[TT_OPS];
+
+/* The columns that a step reads beyond a piece's w pixels: before it and behind it. For CONV and DECONV. */
+void tt_conv_need(const tt_plan *p, const tt_step *s, int piece, int *before, int *behind);
+void tt_step_clear(tt_step *s);
+
+/* ---- rows ----------------------------------------------------------------------------------------- */
+
+static inline int tt_block_of(const tt_kernels *k, int channels)
+{
+    return channels <= TT_NARROW_MAX ? 1 : k->block;
+}
+
+/* Pixel 0 of row y of plane 0. */
+static inline float *tt_row(const tt_plan *p, const tt_value *v, int y)
+{
+    return p->arena + v->at + (size_t)y * (size_t)v->row + (size_t)v->border * (size_t)v->b;
+}
+static inline const float *tt_piece_row(const tt_plan *p, tt_piece piece, int y)
+{
+    const tt_value *v = &p->value[piece.value];
+    return tt_row(p, v, y + piece.crop) + (size_t)piece.crop * (size_t)v->b;
+}
+/* Write the borders of a row that has just been computed. */
+void tt_row_border(const tt_plan *p, const tt_value *v, int y);
+
+/* Size and reach rules that several operations share. */
+bool tt_size_same(const tt_node *n, const tt_extent *in, tt_extent *out);
+void tt_reach_same(const tt_node *n, const tt_reach *in, tt_reach *out);
+
+#endif

@@ -1,0 +1,368 @@
+#include "engine/plan.h"
+#include "engine/alloc.h"
+#include "engine/ops/ops.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- shapes --------------------------------------------------------------------------------------- */
+
+static tt_status infer(const tt_net *net, tt_extent *extent, int h, int w, tt_error *err)
+{
+    const tt_graph *g = net->graph;
+    if (h < 1 || w < 1 || h > 1 << 24 || w > 1 << 24)
+        return tt_fail(err, TT_ERR_USAGE, "the network cannot take %d x %d pixels", w, h);
+    for (int i = 0; i < g->count; i++) {
+        const tt_node *n = &g->node[i];
+        tt_extent in[2] = {{0}};
+        for (int j = 0; j < 2; j++)
+            if (n->in[j] >= 0)
+                in[j] = extent[n->in[j]];
+        if (i == g->input)
+            extent[i] = (tt_extent){h, w};
+        else if (!tt_ops[n->op]->size(n, in, &extent[i]))
+            return tt_fail(err, TT_ERR_USAGE, "the network cannot take %d x %d pixels: they become %d x %d at %s",
+                           w, h, in[0].w, in[0].h, n->name);
+    }
+    return TT_OK;
+}
+
+tt_status tt_net_size(const tt_net *net, int h, int w, int *out_h, int *out_w, tt_error *err)
+{
+    tt_extent *extent = malloc((size_t)net->graph->count * sizeof *extent);
+    if (!extent)
+        return tt_fail_memory(err, (size_t)net->graph->count * sizeof *extent);
+    const tt_status st = infer(net, extent, h, w, err);
+    if (!st) {
+        *out_h = extent[net->graph->output].h;
+        *out_w = extent[net->graph->output].w;
+    }
+    free(extent);
+    return st;
+}
+
+/* ---- values --------------------------------------------------------------------------------------- */
+
+static bool lay_out(const tt_plan *p, tt_value *v)
+{
+    const int block = p->net->k.block;
+    v->planes = (v->c + v->b - 1) / v->b;
+    v->plane = (ptrdiff_t)(v->w + 2 * v->border) * v->b;
+    size_t row, all;
+    if (!tt_mul((size_t)v->plane, (size_t)v->planes, &row))
+        return false;
+    row = tt_round_up(row, (size_t)block);
+    v->row = (ptrdiff_t)row;
+    if (!tt_mul(row, (size_t)v->h, &all) || all > PTRDIFF_MAX / sizeof(float))
+        return false;
+    v->floats = tt_round_up(all, 16);
+    return true;
+}
+
+static void used_at(tt_plan *p, tt_piece piece, int step)
+{
+    tt_value *v = &p->value[piece.value];
+    if (step > v->last)
+        v->last = step;
+}
+
+/* Lifetimes: from the step that writes to the last one that reads. */
+static void reckon_lives(tt_plan *p)
+{
+    const tt_net *net = p->net;
+    for (int i = 0; i < net->steps; i++) {
+        const tt_step *s = &net->step[i];
+        p->value[s->out].first = p->value[s->out].last = i;
+        for (int j = 0; j < s->pieces; j++)
+            used_at(p, s->in[j], i);
+        for (int j = 0; j < s->adds; j++)
+            used_at(p, s->add[j], i);
+        if (s->op == TT_OP_GATE)
+            used_at(p, s->gate, i);
+    }
+    for (int i = 0; i < net->result_pieces; i++)
+        used_at(p, net->result[i], net->steps);
+    for (int i = 0; i < net->graph->count && p->keep; i++) {
+        p->value[i].first = -1;
+        p->value[i].last = net->steps;
+    }
+}
+
+/* Borders that convolutions read, and the most of what else they need. */
+static tt_status reckon_needs(tt_plan *p, tt_error *err)
+{
+    const tt_net *net = p->net;
+    size_t scratch = 0, zeros = 0;
+    for (int i = 0; i < net->steps; i++) {
+        const tt_step *s = &net->step[i];
+        const tt_value *in = &p->value[s->in[0].value];
+        size_t sums;
+        if (!tt_mul((size_t)in->h, tt_round_up((size_t)in->c, 16), &sums))
+            return tt_fail_memory(err, sums);
+        if (s->op == TT_OP_MEAN && sums > p->sums_count)
+            p->sums_count = sums;
+        if (s->op != TT_OP_CONV && s->op != TT_OP_DECONV)
+            continue;
+        const tt_extent own = p->extent[s->node - net->graph->node];
+        for (int c = 0; c < s->classes; c++)
+            if (s->taps[c].segments > p->most_segments)
+                p->most_segments = s->taps[c].segments;
+        const size_t reads = ((size_t)own.w * (size_t)s->node->stride + (size_t)s->node->k + 1) * (size_t)in->b;
+        if (reads > zeros)
+            zeros = reads;
+        const size_t row = (size_t)own.w * tt_round_up((size_t)s->node->channels, (size_t)net->k.block);
+        if (s->shuffle && row > scratch)
+            scratch = row;
+        for (int j = 0; j < s->pieces; j++) {
+            tt_value *v = &p->value[s->in[j].value];
+            int before, behind;
+            tt_conv_need(p, s, j, &before, &behind);
+            if (!before && !behind)
+                continue;
+            if (v->border && v->replicate != s->node->replicate)
+                return tt_fail(err, TT_ERR_UNSUPPORTED, "one value is padded both with zeros and with its edge (%s)",
+                               s->node->name);
+            v->replicate = s->node->replicate;
+            v->border = before > v->border ? before : v->border;
+            v->border = behind > v->border ? behind : v->border;
+        }
+    }
+    p->zero_floats = tt_round_up(zeros + 64, 16);
+    p->scratch_floats = tt_round_up(scratch, 16);
+    return TT_OK;
+}
+
+static tt_status make_values(tt_plan *p, tt_error *err)
+{
+    const tt_net *net = p->net;
+    for (int i = 0; i < net->graph->count; i++)
+        p->value[i] = (tt_value){.c = net->graph->node[i].channels,
+                                 .h = p->extent[i].h,
+                                 .w = p->extent[i].w,
+                                 .b = tt_block_of(&net->k, net->graph->node[i].channels),
+                                 .first = -1,
+                                 .last = -1};
+    p->value[net->graph->input].stored = true;
+    for (int i = 0; i < net->steps; i++)
+        p->value[net->step[i].out].stored = true;
+    tt_status st = reckon_needs(p, err);
+    for (int i = 0; i < net->graph->count && !st; i++)
+        if (p->value[i].stored && !lay_out(p, &p->value[i]))
+            st = tt_fail(err, TT_ERR_MEMORY, "a picture of %d x %d pixels is too large for this machine",
+                         p->extent[net->graph->input].w, p->extent[net->graph->input].h);
+    if (!st)
+        reckon_lives(p);
+    return st;
+}
+
+/* ---- the arena ------------------------------------------------------------------------------------ */
+
+static int larger_first(const void *a, const void *b)
+{
+    const tt_value *x = *(tt_value *const *)a, *y = *(tt_value *const *)b;
+    if (x->floats != y->floats)
+        return x->floats < y->floats ? 1 : -1;
+    return (x > y) - (x < y);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const tt_value *x = *(tt_value *const *)a, *y = *(tt_value *const *)b;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* The smallest gap among the values alive with v; `near` is room for their list. */
+static size_t find_gap(tt_value *const *placed, int count, const tt_value *v, tt_value **near)
+{
+    int n = 0;
+    for (int i = 0; i < count; i++)
+        if (placed[i]->first <= v->last && v->first <= placed[i]->last)
+            near[n++] = placed[i];
+    qsort(near, (size_t)n, sizeof *near, by_place);
+    size_t end = 0, best = SIZE_MAX, best_size = SIZE_MAX;
+    for (int i = 0; i < n; i++) {
+        if (near[i]->at > end && near[i]->at - end >= v->floats && near[i]->at - end < best_size) {
+            best = end;
+            best_size = near[i]->at - end;
+        }
+        if (near[i]->at + near[i]->floats > end)
+            end = near[i]->at + near[i]->floats;
+    }
+    return best != SIZE_MAX ? best : end;
+}
+
+static tt_status place_values(tt_plan *p, tt_error *err)
+{
+    const int count = p->net->graph->count;
+    tt_value **list = malloc(2 * (size_t)count * sizeof *list);
+    if (!list)
+        return tt_fail_memory(err, 2 * (size_t)count * sizeof *list);
+    int n = 0;
+    size_t sum = 0;
+    tt_status st = TT_OK;
+    for (int i = 0; i < count; i++)
+        if (p->value[i].stored) {
+            list[n++] = &p->value[i];
+            if (!tt_add(sum, p->value[i].floats, &sum) || sum > PTRDIFF_MAX / sizeof(float))
+                st = tt_fail_memory(err, sum);
+        }
+    qsort(list, (size_t)n, sizeof *list, larger_first);
+    for (int i = 0; i < n && !st; i++) {
+        list[i]->at = find_gap(list, i, list[i], list + count);
+        if (list[i]->at + list[i]->floats > p->arena_floats)
+            p->arena_floats = list[i]->at + list[i]->floats;
+    }
+    p->facts.unshared_bytes = sum * sizeof(float);
+    free(list);
+    return st;
+}
+
+/* ---- facts and life ------------------------------------------------------------------------------- */
+
+static void reckon_work(tt_plan *p)
+{
+    const tt_net *net = p->net;
+    for (int i = 0; i < net->steps; i++) {
+        const tt_step *s = &net->step[i];
+        const int node = (int)(s->node - net->graph->node);
+        int channels = 0;
+        for (int j = 0; j < s->pieces; j++)
+            channels += s->in[j].channels;
+        const double flops = tt_ops[s->op]->flops ? tt_ops[s->op]->flops(s->node, channels,
+                                                                         p->extent[s->node->in[0]],
+                                                                         p->extent[node])
+                                                  : 0;
+        p->facts.flops += flops;
+        /* what moves counts too: a value moved costs about as much as some tens of operations */
+        p->work[i] = flops + 32.0 * (double)p->value[s->out].floats;
+        p->work_sum += p->work[i];
+    }
+}
+
+static void reckon_plan_facts(tt_plan *p)
+{
+    const tt_graph *g = p->net->graph;
+    tt_plan_facts *f = &p->facts;
+    f->in_channels = g->node[g->input].channels;
+    f->in_h = p->extent[g->input].h;
+    f->in_w = p->extent[g->input].w;
+    f->out_channels = g->node[g->output].channels;
+    f->out_h = p->extent[g->output].h;
+    f->out_w = p->extent[g->output].w;
+    f->steps = p->net->steps;
+    f->arena_bytes = (p->arena_floats + p->zero_floats + (size_t)p->threads * p->scratch_floats) * sizeof(float) +
+                     p->sums_count * sizeof(double) +
+                     (size_t)p->threads * (size_t)p->most_segments * sizeof *p->segment;
+    reckon_work(p);
+}
+
+/* The arena is zeroed when made, so that lanes without a channel hold no denormal and no not-a-number. */
+static tt_status allocate(tt_plan *p, tt_error *err)
+{
+    p->arena = tt_aligned_zalloc(p->arena_floats * sizeof *p->arena);
+    p->zeros = tt_aligned_zalloc(p->zero_floats * sizeof *p->zeros);
+    p->scratch = tt_aligned_zalloc((size_t)p->threads * p->scratch_floats * sizeof *p->scratch);
+    p->sums = tt_aligned_zalloc(p->sums_count * sizeof *p->sums);
+    p->segment = tt_aligned_zalloc((size_t)p->threads * (size_t)p->most_segments * sizeof *p->segment);
+    if (!p->arena || !p->zeros || !p->scratch || !p->sums || !p->segment)
+        return tt_fail_memory(err, p->facts.arena_bytes);
+    return TT_OK;
+}
+
+tt_status tt_plan_new(tt_plan **plan, const tt_net *net, int h, int w, const tt_plan_options *o, tt_error *err)
+{
+    *plan = NULL;
+    const size_t nodes = (size_t)net->graph->count;
+    tt_plan *p = calloc(1, sizeof *p);
+    if (!p)
+        return tt_fail_memory(err, sizeof *p);
+    p->net = net;
+    p->threads = o && o->threads > 0 ? o->threads : 1;
+    p->keep = o && o->keep;
+    p->extent = calloc(nodes, sizeof *p->extent);
+    p->value = calloc(nodes, sizeof *p->value);
+    p->work = calloc((size_t)net->steps + 1, sizeof *p->work);
+    tt_status st = p->extent && p->value && p->work ? TT_OK : tt_fail_memory(err, nodes * sizeof *p->value);
+    if (!st)
+        st = infer(net, p->extent, h, w, err);
+    if (!st)
+        st = make_values(p, err);
+    if (!st)
+        st = place_values(p, err);
+    if (!st) {
+        reckon_plan_facts(p);
+        if (!o || !o->only_size)
+            st = allocate(p, err);
+    }
+    if (st) {
+        tt_plan_free(p);
+        return st;
+    }
+    *plan = p;
+    return TT_OK;
+}
+
+void tt_plan_free(tt_plan *p)
+{
+    if (!p)
+        return;
+    tt_aligned_free(p->arena);
+    tt_aligned_free(p->zeros);
+    tt_aligned_free(p->scratch);
+    tt_aligned_free(p->sums);
+    tt_aligned_free(p->segment);
+    free(p->work);
+    free(p->value);
+    free(p->extent);
+    free(p);
+}
+
+void tt_plan_get_facts(const tt_plan *p, tt_plan_facts *f)
+{
+    *f = p->facts;
+}
+
+/* ---- for people ----------------------------------------------------------------------------------- */
+
+static const char *act_word(tt_act act)
+{
+    static const char *const word[] = {"", "+relu", "+prelu", "+sigmoid"};
+    return word[act];
+}
+
+static void print_step(const tt_plan *p, int i, FILE *to)
+{
+    const tt_step *s = &p->net->step[i];
+    const tt_node *n = s->node;
+    const tt_value *v = &p->value[s->out];
+    const bool conv = s->op == TT_OP_CONV || s->op == TT_OP_DECONV;
+    char what[96], fused[96];
+    int channels = 0;
+    for (int j = 0; j < s->pieces; j++)
+        channels += s->in[j].channels;
+    if (conv)
+        snprintf(what, sizeof what, "%s %dx%d%s", tt_ops[s->op]->word, n->k, n->k, n->stride > 1 ? " /s" : "");
+    else
+        snprintf(what, sizeof what, "%s", tt_ops[s->op]->word);
+    snprintf(fused, sizeof fused, "%s%s%s%s%s%s", conv || s->op == TT_OP_ACT ? act_word(n->act) : "",
+             s->shuffle ? "+shuffle" : "", s->adds ? "+add" : "", s->adds > 1 ? "+add" : "",
+             s->nearest ? "(nearest)" : "", s->clamp ? "+clamp" : "");
+    if (conv && s->pieces > 1)
+        snprintf(what + strlen(what), sizeof what - strlen(what), " of %d", s->pieces);
+    fprintf(to, "%4d  %-24.24s %-18.18s %-20.20s %4d -> %4d  %6d x %-6d %10.1f %9.2f %9.2f\n", i, what, fused,
+            conv ? n->name : "", channels, v->c, v->w, v->h, conv ? p->work[i] / 1e6 - 32e-6 * (double)v->floats : 0.0,
+            (double)v->floats * 4 / 1048576, (double)v->at * 4 / 1048576);
+}
+
+void tt_plan_print(const tt_plan *p, FILE *to)
+{
+    fprintf(to, "%4s  %-24s %-18s %-20s %4s    %4s  %6s   %-6s %10s %9s %9s\n", "step", "operation", "fused", "weights",
+            "in", "out", "width", "height", "MFLOP", "MiB", "at MiB");
+    for (int i = 0; i < p->net->steps; i++)
+        print_step(p, i, to);
+    fprintf(to, "input %d x %d x %d, output %d x %d x %d, %.3f GFLOP, arena %.1f MiB (%.1f MiB without reuse)\n",
+            p->facts.in_channels, p->facts.in_w, p->facts.in_h, p->facts.out_channels, p->facts.out_w,
+            p->facts.out_h, p->facts.flops / 1e9, (double)p->facts.arena_bytes / 1048576,
+            (double)p->facts.unshared_bytes / 1048576);
+}

@@ -1,0 +1,60 @@
+/*
+ * A net planned for one input size: shapes, the arena, the steps; and its run.
+ *
+ * Activations live in one arena: each value has a first and a last step; large ones are placed first, each in the
+ * smallest gap among those alive with it. After tt_plan_new() a run allocates nothing.
+ */
+#ifndef TT_ENGINE_PLAN_H
+#define TT_ENGINE_PLAN_H
+
+#include "engine/net.h"
+#include "engine/pool.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+typedef struct tt_plan tt_plan;
+
+typedef struct tt_plan_options {
+    int threads;    /* most threads of the pools it will run on (scratch is per thread); 0: 1 */
+    bool keep;      /* every value keeps its place, for tt_plan_value(): tests */
+    bool only_size; /* reckon everything, allocate no arena: for estimates; such a plan cannot run */
+} tt_plan_options;
+
+/* h x w input pixels. TT_ERR_USAGE when the network cannot take the size, TT_ERR_MEMORY. Borrows net. */
+tt_status tt_plan_new(tt_plan **plan, const tt_net *net, int h, int w, const tt_plan_options *o, tt_error *err);
+void tt_plan_free(tt_plan *plan); /* accepts NULL */
+
+typedef struct tt_plan_facts {
+    int in_channels, in_h, in_w;
+    int out_channels, out_h, out_w;
+    size_t arena_bytes;   /* activations and scratch */
+    size_t unshared_bytes; /* what they would take without reuse */
+    double flops;         /* of one run, a multiply-add counting two */
+    int steps;
+} tt_plan_facts;
+void tt_plan_get_facts(const tt_plan *plan, tt_plan_facts *f);
+
+/* One line a step: what is fused, shapes, megaFLOP, where the result lies. For `tintype info --plan`. */
+void tt_plan_print(const tt_plan *plan, FILE *to);
+
+/* Watching a run; all optional. */
+typedef struct tt_watch {
+    const atomic_int *cancel; /* not 0: stop soon with TT_ERR_CANCELLED */
+    void (*progress)(void *user, double done); /* 0..1 by work, on the calling thread, after each step */
+    void *user;
+} tt_watch;
+
+/*
+ * in [in_channels, in_h, in_w] and out [out_channels, out_h, out_w] floats, planar, rows without gaps. The same
+ * bits for any pool. A plan runs once at a time; plans of one net are independent.
+ */
+tt_status tt_plan_run(tt_plan *plan, tt_pool *pool, const float *in, float *out, const tt_watch *watch, tt_error *err);
+
+/* A node's value after a run of a plan made with `keep`, as planar [C,H,W]; false where fusing left no such value.
+ * dst may be NULL: only the shape. */
+bool tt_plan_value(const tt_plan *plan, int node, float *dst, int *c, int *h, int *w);
+
+#endif

@@ -1,0 +1,158 @@
+#define _GNU_SOURCE
+#include "engine/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MOST_THREADS = 1024 };
+
+struct tt_pool {
+    int threads; /* with the caller */
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;
+    unsigned round; /* counts tt_parallel() calls; a worker joins each once */
+    int busy;       /* workers still in this round */
+    bool stop;
+    tt_unit_fn *fn;
+    void *arg;
+    int units;
+    atomic_int next; /* the next unclaimed unit */
+    struct tt_worker {
+        pthread_t thread;
+        tt_pool *pool;
+        int index;
+    } *worker; /* threads - 1 of them, of thread numbers 1.. */
+};
+
+int tt_processors(void)
+{
+    cpu_set_t set;
+    if (!sched_getaffinity(0, sizeof set, &set)) {
+        const int n = CPU_COUNT(&set);
+        if (n > 0)
+            return n;
+    }
+    const long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 && n < MOST_THREADS ? (int)n : 1;
+}
+
+/* Claim units until none is left. */
+static void claim(tt_pool *p, int thread)
+{
+    for (;;) {
+        const int unit = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+        if (unit >= p->units)
+            return;
+        p->fn(p->arg, unit, thread);
+    }
+}
+
+static void *worker_main(void *arg)
+{
+    const struct tt_worker *w = arg;
+    tt_pool *p = w->pool;
+    unsigned seen = 0;
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        while (!p->stop && p->round == seen)
+            pthread_cond_wait(&p->work, &p->lock);
+        if (p->stop)
+            break;
+        seen = p->round;
+        pthread_mutex_unlock(&p->lock);
+        claim(p, w->index);
+        pthread_mutex_lock(&p->lock);
+        if (--p->busy == 0)
+            pthread_cond_signal(&p->done);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+tt_status tt_pool_new(tt_pool **pool, int threads, tt_error *err)
+{
+    *pool = NULL;
+    if (threads < 0 || threads > MOST_THREADS)
+        return tt_fail(err, TT_ERR_USAGE, "%d threads: must be 1 to %d, or 0 for one a processor", threads,
+                       MOST_THREADS);
+    if (!threads)
+        threads = tt_processors();
+    tt_pool *p = calloc(1, sizeof *p);
+    if (!p)
+        return tt_fail_memory(err, sizeof *p);
+    p->worker = calloc((size_t)threads, sizeof *p->worker);
+    if (!p->worker) {
+        free(p);
+        return tt_fail_memory(err, (size_t)threads * sizeof *p->worker);
+    }
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->work, NULL);
+    pthread_cond_init(&p->done, NULL);
+    /* signals belong to the program's own threads */
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    p->threads = 1;
+    while (p->threads < threads) {
+        struct tt_worker *w = &p->worker[p->threads - 1];
+        *w = (struct tt_worker){.pool = p, .index = p->threads};
+        if (pthread_create(&w->thread, NULL, worker_main, w))
+            break; /* fewer threads give the same result, later */
+        p->threads++;
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    *pool = p;
+    return TT_OK;
+}
+
+void tt_pool_free(tt_pool *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->stop = true;
+    pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < p->threads - 1; i++)
+        pthread_join(p->worker[i].thread, NULL);
+    pthread_cond_destroy(&p->done);
+    pthread_cond_destroy(&p->work);
+    pthread_mutex_destroy(&p->lock);
+    free(p->worker);
+    free(p);
+}
+
+int tt_pool_threads(const tt_pool *p)
+{
+    return p->threads;
+}
+
+void tt_parallel(tt_pool *p, int units, tt_unit_fn *fn, void *arg)
+{
+    if (units <= 0)
+        return;
+    if (p->threads == 1 || units == 1) { /* waking others would cost more than it brings */
+        for (int i = 0; i < units; i++)
+            fn(arg, i, 0);
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    p->fn = fn;
+    p->arg = arg;
+    p->units = units;
+    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+    p->busy = p->threads - 1;
+    p->round++;
+    pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
+    claim(p, 0);
+    pthread_mutex_lock(&p->lock);
+    while (p->busy)
+        pthread_cond_wait(&p->done, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}

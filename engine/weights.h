@@ -1,0 +1,95 @@
+/*
+ * Named tensors from a file, read-only once opened. One reader a format under engine/weights/, listed
+ * in engine/weights/readers.c; the content decides, never the file's name.
+ */
+#ifndef TT_ENGINE_WEIGHTS_H
+#define TT_ENGINE_WEIGHTS_H
+
+#include "engine/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TT_MAX_RANK = 8, TT_MAX_TENSORS = 65536, TT_MAX_NAME = 512 };
+
+typedef enum tt_dtype {
+    TT_F32, TT_F16, TT_BF16, TT_F64, TT_I64, TT_I32, TT_I16, TT_I8, TT_U8, TT_BOOL
+} tt_dtype;
+
+typedef struct tt_tensor {
+    char *name;               /* at most TT_MAX_NAME bytes, UTF-8 */
+    tt_dtype dtype;
+    int rank;                 /* 0..TT_MAX_RANK */
+    size_t shape[TT_MAX_RANK]; /* slowest first */
+    size_t count;             /* product of the shape; 1 at rank 0 */
+    const unsigned char *data; /* little endian, any alignment; borrowed from the tt_weights */
+    size_t bytes;
+} tt_tensor;
+
+typedef struct tt_weights {
+    char *path;               /* for messages */
+    const char *format;       /* "safetensors", ... */
+    tt_tensor *tensors;       /* sorted by name */
+    size_t count;
+    char **metadata;          /* key, value, key, value, ..., NULL */
+    unsigned char *bytes;     /* what data points into; owned unless `borrowed` */
+    size_t size;
+    bool borrowed;
+} tt_weights;
+
+/*
+ * Open a file, or `size` bytes at `bytes` (borrowed: they must outlive w; `label` stands for the path in
+ * messages). The whole file is read into own memory: a file that someone truncates later does no harm. A pipe is
+ * read to its end; 8 GiB at most.
+ * TT_ERR_INPUT if it cannot be read, TT_ERR_FORMAT with offset, field and reason if it is damaged,
+ * TT_ERR_UNSUPPORTED if it is of no known format, TT_ERR_MEMORY. On failure *w is cleared.
+ */
+tt_status tt_weights_open(tt_weights *w, const char *path, tt_error *err);
+tt_status tt_weights_open_memory(tt_weights *w, const void *bytes, size_t size, const char *label, tt_error *err);
+void tt_weights_clear(tt_weights *w); /* accepts zeros */
+
+/* The tensor of that name, or NULL. Binary search. */
+const tt_tensor *tt_weights_find(const tt_weights *w, const char *name);
+
+/* "F32", ...; bytes an element */
+const char *tt_dtype_name(tt_dtype d);
+size_t tt_dtype_size(tt_dtype d);
+
+/*
+ * The tensor's values as floats: dst has room for t->count. F32, F16, BF16, F64 only (else
+ * TT_ERR_UNSUPPORTED). An infinite or not-a-number value, or one too large for a float, is TT_ERR_NUMERIC with the
+ * tensor's name; dst is filled all the same.
+ */
+tt_status tt_tensor_floats(const tt_weights *w, const tt_tensor *t, float *dst, tt_error *err);
+
+/* One tensor to be written. */
+typedef struct tt_tensor_out {
+    const char *name;
+    int rank;
+    size_t shape[TT_MAX_RANK];
+    const float *data; /* f32 */
+} tt_tensor_out;
+
+/*
+ * A safetensors file of f32 tensors as one allocation (free() it): for `tintype run`. Same input, same bytes.
+ * metadata: key, value, ..., NULL; or NULL. TT_ERR_USAGE for what no reader would take: a name twice, too long or
+ * not UTF-8, "__metadata__", a header past 16 MiB.
+ */
+tt_status tt_safetensors_write(const tt_tensor_out *t, size_t count, const char *const *metadata,
+                               unsigned char **out, size_t *size, tt_error *err);
+
+/*
+ * One reader (engine/weights/NAME.c). `probe` knows its format by the first bytes: of a file on disk it sees 512
+ * at most. `open` parses w->bytes/w->size in place into tensors, count and metadata, in any order, each name an
+ * allocation of its own: the caller sorts, refuses a name that stands twice, and clears after a failure. It reads
+ * through engine/weights/cursor.h.
+ */
+typedef struct tt_weight_reader {
+    const char *name;
+    bool (*probe)(const unsigned char *bytes, size_t size);
+    tt_status (*open)(tt_weights *w, tt_error *err);
+} tt_weight_reader;
+extern const tt_weight_reader *const tt_weight_readers[]; /* ends with NULL */
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * The kernel table: a whole scalar one first, then whatever the processor has better.
+ */
+#include "kernels/kernels.h"
+
+void tt_kernels_init(tt_kernels *k, unsigned cpu)
+{
+    *k = (tt_kernels){
+        .cpu = cpu,
+        .block = 8,
+        .group = 2,
+        .conv = tt_conv_c,
+        .conv_narrow = tt_conv_narrow_c,
+        .act = tt_act_c,
+        .axpy = tt_axpy_c,
+        .clamp = tt_clamp_c,
+        .mul_period = tt_mul_period_c,
+        .sum_period = tt_sum_period_c,
+        .count_nonfinite = tt_count_nonfinite_c,
+        .nearest = tt_nearest_c,
+        .shuffle = tt_shuffle_c,
+        .gather = tt_gather_c,
+        .from_u8 = tt_from_u8_c,
+        .from_u16 = tt_from_u16_c,
+        .to_u8 = tt_to_u8_c,
+        .to_u16 = tt_to_u16_c,
+        .affine3 = tt_affine3_c,
+        .resize_v = tt_resize_v_c,
+        .resize_h = tt_resize_h_c,
+        .from_f16 = tt_from_f16_c,
+        .from_bf16 = tt_from_bf16_c,
+    };
+#if defined __x86_64__ || defined __i386__
+    tt_kernels_init_x86(k, cpu);
+#endif
+}

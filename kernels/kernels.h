@@ -1,0 +1,220 @@
+/*
+ * Every kernel: its contract, its versions, and the table the engine calls through.
+ *
+ * A kernel works on raw pointers. It does not allocate, lock, print or fail. The version whose name
+ * ends in _c is the reference: plain loops in the order of the formula, always built, and the judge of
+ * every faster one (tests/kernels). Kernels called on different outputs may run at the same time.
+ *
+ * Layouts. A *planar* row holds one channel: value x at p[x]. A *blocked* row holds `block` channels
+ * (tt_kernels.block: 16 for AVX-512, 8 else) beside each other: channel l of pixel x at p[x * block + l];
+ * channels above `block` follow in further rows, one "plane" (a distance in floats) apart. Lanes beyond
+ * the last channel hold zero.
+ */
+#ifndef TT_KERNELS_KERNELS_H
+#define TT_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- convolution ---------------------------------------------------------------------------------- */
+
+typedef enum tt_act {
+    TT_ACT_NONE,
+    TT_ACT_RELU,  /* z > 0 ? z : 0 */
+    TT_ACT_PRELU, /* z > 0 ? z : slope * z, a slope per channel; LeakyReLU is the same slope everywhere */
+    TT_ACT_SIGMOID, /* 1 / (1 + exp(-z)); tt_act_fn only, no convolution takes it */
+} tt_act;
+
+/*
+ * conv, conv_narrow: one row of output pixels of a convolution, summed over a list of segments.
+ *
+ *     z[o,x] = bias[o] + sum_s sum_{i < count[s]} seg[s][x * step + i] * w(o,s,i)
+ *     z = act(z);  for j = 0, 1 with add[j]: z = add[j][o,x] + scale[j] * z;  if clamp: z = min(max(z, lo), hi)
+ *     dst[o,x] = z
+ *
+ * A segment is a run of input values that lie beside each other: the channels of one block under one
+ * tap of the window (blocked input), or the taps of one window row (planar input). So stride, padding
+ * (a pointer to zeros), window shape, transposed convolution (dst_step > block) and rings of rows are
+ * the caller's business and cost nothing here.
+ *
+ * conv         output blocked: o = b * block + l is at dst[b * dst_plane + x * dst_step + l]; `outputs` counts
+ *              blocks. add[j] likewise, with add_plane, add_step. bias and slope: outputs * block floats.
+ *              Weights: groups of tt_kernels.group blocks (the last may have fewer, gb):
+ *              [group][tap][gb * block], the taps of all segments in order. 64-byte aligned.
+ * conv_narrow  output planar, few channels: o is at dst[o * dst_plane + x * dst_step]; `outputs` counts channels,
+ *              1..TT_NARROW_MAX. count[s] <= block. Weights: [segment][output][block], lanes from count[s] up
+ *              are zero. 64-byte aligned. bias and slope: `outputs` floats.
+ *
+ * seg[s]       readable for the values named above, no more; any alignment
+ * dst          does not overlap any input; add[j] may be dst itself
+ * n            pixels, any, zero included; no write outside them
+ * Order: a pixel's sum never depends on n or on its place in the row.
+ * Rounding: every version within (terms + 4) * FLT_EPSILON * (sum of magnitudes) of _c.
+ */
+enum { TT_NARROW_MAX = 4 };
+typedef struct tt_conv_row {
+    int n;
+    int outputs;
+    int segments;
+    const float *const *seg;
+    const int *count;
+    ptrdiff_t step;
+    const float *weights;
+    const float *bias;
+    tt_act act;
+    const float *slope; /* TT_ACT_PRELU only */
+    const float *add[2];
+    ptrdiff_t add_plane[2], add_step[2];
+    float scale[2];
+    int clamp;
+    float lo, hi;
+    float *dst;
+    ptrdiff_t dst_plane, dst_step;
+    int block, group; /* as in the table; _c takes any block of 1..16 and any group */
+} tt_conv_row;
+typedef void tt_conv_fn(const tt_conv_row *a);
+tt_conv_fn tt_conv_c, tt_conv_avx2, tt_conv_avx512;
+tt_conv_fn tt_conv_narrow_c, tt_conv_narrow_avx2, tt_conv_narrow_avx512;
+
+/* ---- element by element --------------------------------------------------------------------------- */
+
+/*
+ * act: dst[i] = act(src[i]); TT_ACT_PRELU uses slope[i % period].
+ * n any; dst may be src. NONE, RELU, PRELU exact; SIGMOID within 4 * FLT_EPSILON (computed by expf in
+ * every version for now).
+ * He et al., "Delving Deep into Rectifiers", 2015, equation 1.
+ */
+typedef void tt_act_fn(float *dst, const float *src, tt_act act, const float *slope, size_t period, size_t n);
+tt_act_fn tt_act_c, tt_act_avx2, tt_act_avx512;
+
+/* axpy: dst[i] = a[i] + scale * b[i]; dst may be a or b. One multiplication and one addition, both rounded
+ * (not fused), so exact in every version. */
+typedef void tt_axpy_fn(float *dst, const float *a, const float *b, float scale, size_t n);
+tt_axpy_fn tt_axpy_c, tt_axpy_avx2, tt_axpy_avx512;
+
+/* clamp: dst[i] = min(max(src[i], lo), hi), NaN gives lo; exact; dst may be src. */
+typedef void tt_clamp_fn(float *dst, const float *src, float lo, float hi, size_t n);
+tt_clamp_fn tt_clamp_c, tt_clamp_avx2, tt_clamp_avx512;
+
+/*
+ * mul_period: dst[i] = src[i] * g[i % period]; period divides or exceeds nothing: any >= 1. Exact; dst may be src.
+ * (Channel gates of squeeze-excitation: period = block over a blocked row, 1 over a planar one.)
+ */
+typedef void tt_mul_period_fn(float *dst, const float *src, const float *g, size_t period, size_t n);
+tt_mul_period_fn tt_mul_period_c, tt_mul_period_avx2, tt_mul_period_avx512;
+
+/* sum_period: sum[l] += every src[i] with i % period == l, in order, in double. n is a multiple of period <= 16.
+ * Exact order, so the same bits in every version. */
+typedef void tt_sum_period_fn(double *sum, const float *src, size_t period, size_t n);
+tt_sum_period_fn tt_sum_period_c, tt_sum_period_avx2, tt_sum_period_avx512;
+
+/* count_nonfinite: how many of the n values are infinite or NaN, by their exponent bits. */
+typedef size_t tt_count_nonfinite_fn(const float *src, size_t n);
+tt_count_nonfinite_fn tt_count_nonfinite_c, tt_count_nonfinite_avx2, tt_count_nonfinite_avx512;
+
+/* ---- moving pixels -------------------------------------------------------------------------------- */
+
+/*
+ * nearest: dst[x] = src[x / r] for whole pixels of `pixel` floats; n source pixels, n * r written. Exact.
+ */
+typedef void tt_nearest_fn(float *dst, const float *src, int r, int pixel, size_t n);
+tt_nearest_fn tt_nearest_c, tt_nearest_avx2, tt_nearest_avx512;
+
+/*
+ * shuffle: one row of a pixel shuffle (Shi et al. 2016, equation 4), source blocked.
+ *     dst[(c / db) * dst_plane + (x * r + dx) * db + c % db] = S(c*r*r + dy*r + dx, x) + base
+ *     S(k, x) = src[(k / block) * src_plane + x * block + k % block]
+ * for c < channels, dx < r, x < n, the given dy. db is 1 (planar dst) or `block`. base is 0 where `add` is NULL, else
+ * add[(c / db) * add_plane + x * db + c % db] (the nearest neighbour of the output pixel). Exact. With db = block the
+ * lanes from `channels` up are not written. dst overlaps nothing.
+ */
+typedef struct tt_shuffle_row {
+    int n, r, dy, channels, block, db;
+    const float *src;
+    ptrdiff_t src_plane;
+    const float *add;
+    ptrdiff_t add_plane;
+    float *dst;
+    ptrdiff_t dst_plane;
+} tt_shuffle_row;
+typedef void tt_shuffle_fn(const tt_shuffle_row *a);
+tt_shuffle_fn tt_shuffle_c, tt_shuffle_avx2, tt_shuffle_avx512;
+
+/* gather: dst[i * dst_step] = src[i * src_step]: between layouts and parities. Exact. */
+typedef void tt_gather_fn(float *dst, ptrdiff_t dst_step, const float *src, ptrdiff_t src_step, size_t n);
+tt_gather_fn tt_gather_c;
+
+/* ---- pictures ------------------------------------------------------------------------------------- */
+
+/* from_u8, from_u16: dst[i] = src[i * step] / 255 (65535), correctly rounded division. Exact. */
+typedef void tt_from_u8_fn(float *dst, const uint8_t *src, ptrdiff_t step, size_t n);
+typedef void tt_from_u16_fn(float *dst, const uint16_t *src, ptrdiff_t step, size_t n);
+tt_from_u8_fn tt_from_u8_c, tt_from_u8_avx2, tt_from_u8_avx512;
+tt_from_u16_fn tt_from_u16_c, tt_from_u16_avx2, tt_from_u16_avx512;
+
+/*
+ * to_u8, to_u16: dst[i * step] = round_half_even(255 (65535) * min(max(src[i], 0), 1)); NaN gives 0. Only the
+ * addressed samples are written. Exact: the product is rounded to float before the rounding to integer.
+ */
+typedef void tt_to_u8_fn(uint8_t *dst, ptrdiff_t step, const float *src, size_t n);
+typedef void tt_to_u16_fn(uint16_t *dst, ptrdiff_t step, const float *src, size_t n);
+tt_to_u8_fn tt_to_u8_c, tt_to_u8_avx2, tt_to_u8_avx512;
+tt_to_u16_fn tt_to_u16_c, tt_to_u16_avx2, tt_to_u16_avx512;
+
+/*
+ * affine3: three planar rows through a 3x3 matrix and an offset, for colour conversion:
+ *     dst[i][x] = m[i][0] * src[0][x] + m[i][1] * src[1][x] + m[i][2] * src[2][x] + m[i][3]
+ * dst rows may be the src rows. Within 4 * FLT_EPSILON * (sum of magnitudes) of _c.
+ */
+typedef void tt_affine3_fn(float *const dst[3], const float *const src[3], const float m[3][4], size_t n);
+tt_affine3_fn tt_affine3_c, tt_affine3_avx2, tt_affine3_avx512;
+
+/*
+ * Separable resampling (nearest, bilinear, bicubic, Lanczos are choices of taps: see engine/resize.h).
+ * resize_v: dst[x] = sum_t w[t] * rows[t][x]
+ * resize_h: dst[x] = sum_t w[x * taps + t] * src[index[x * taps + t]]
+ * taps >= 1. Terms in order of t. Within taps * FLT_EPSILON * (sum of magnitudes) of _c.
+ */
+typedef void tt_resize_v_fn(float *dst, const float *const *rows, const float *w, int taps, size_t n);
+typedef void tt_resize_h_fn(float *dst, const float *src, const int32_t *index, const float *w, int taps, size_t n);
+tt_resize_v_fn tt_resize_v_c, tt_resize_v_avx2, tt_resize_v_avx512;
+tt_resize_h_fn tt_resize_h_c, tt_resize_h_avx2, tt_resize_h_avx512;
+
+/* ---- weights -------------------------------------------------------------------------------------- */
+
+/* from_f16, from_bf16: dst[i] = the value of the half (IEEE binary16, subnormals included) or bfloat16. Exact. */
+typedef void tt_from_half_fn(float *dst, const uint16_t *src, size_t n);
+tt_from_half_fn tt_from_f16_c, tt_from_f16_avx2, tt_from_f16_avx512;
+tt_from_half_fn tt_from_bf16_c;
+
+/* ---- the table ------------------------------------------------------------------------------------ */
+
+typedef struct tt_kernels {
+    unsigned cpu; /* the bits it was filled from */
+    int block;    /* channels in a block */
+    int group;    /* blocks in a group of packed conv weights */
+    tt_conv_fn *conv, *conv_narrow;
+    tt_act_fn *act;
+    tt_axpy_fn *axpy;
+    tt_clamp_fn *clamp;
+    tt_mul_period_fn *mul_period;
+    tt_sum_period_fn *sum_period;
+    tt_count_nonfinite_fn *count_nonfinite;
+    tt_nearest_fn *nearest;
+    tt_shuffle_fn *shuffle;
+    tt_gather_fn *gather;
+    tt_from_u8_fn *from_u8;
+    tt_from_u16_fn *from_u16;
+    tt_to_u8_fn *to_u8;
+    tt_to_u16_fn *to_u16;
+    tt_affine3_fn *affine3;
+    tt_resize_v_fn *resize_v;
+    tt_resize_h_fn *resize_h;
+    tt_from_half_fn *from_f16, *from_bf16;
+} tt_kernels;
+
+/* Fill the table for a processor with these bits (tt_cpu_detect(), or 0 for the scalar table). */
+void tt_kernels_init(tt_kernels *k, unsigned cpu);
+void tt_kernels_init_x86(tt_kernels *k, unsigned cpu); /* better entries over it; called by the above */
+
+#endif

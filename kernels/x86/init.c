@@ -1,0 +1,62 @@
+/*
+ * The x86 entries of the kernel table. Block and group change together with the convolutions: the
+ * packed weights and the rows must fit the vectors that read them.
+ */
+#include "kernels/cpu.h"
+#include "kernels/kernels.h"
+
+static void init_avx2(tt_kernels *k)
+{
+    k->block = 8;
+    k->group = 2;
+    k->conv = tt_conv_avx2;
+    k->conv_narrow = tt_conv_narrow_avx2;
+    k->act = tt_act_avx2;
+    k->axpy = tt_axpy_avx2;
+    k->clamp = tt_clamp_avx2;
+    k->mul_period = tt_mul_period_avx2;
+    k->sum_period = tt_sum_period_avx2;
+    k->count_nonfinite = tt_count_nonfinite_avx2;
+    k->nearest = tt_nearest_avx2;
+    k->shuffle = tt_shuffle_avx2;
+    k->from_u8 = tt_from_u8_avx2;
+    k->from_u16 = tt_from_u16_avx2;
+    k->to_u8 = tt_to_u8_avx2;
+    k->to_u16 = tt_to_u16_avx2;
+    k->affine3 = tt_affine3_avx2;
+    k->resize_v = tt_resize_v_avx2;
+    k->resize_h = tt_resize_h_avx2;
+    k->from_f16 = tt_from_f16_avx2;
+}
+
+static void init_avx512(tt_kernels *k)
+{
+    k->block = 16;
+    k->group = 4;
+    k->conv = tt_conv_avx512;
+    k->conv_narrow = tt_conv_narrow_avx512;
+    k->act = tt_act_avx512;
+    k->axpy = tt_axpy_avx512;
+    k->clamp = tt_clamp_avx512;
+    k->mul_period = tt_mul_period_avx512;
+    k->sum_period = tt_sum_period_avx512;
+    k->count_nonfinite = tt_count_nonfinite_avx512;
+    k->nearest = tt_nearest_avx512;
+    k->shuffle = tt_shuffle_avx512;
+    k->from_u8 = tt_from_u8_avx512;
+    k->from_u16 = tt_from_u16_avx512;
+    k->to_u8 = tt_to_u8_avx512;
+    k->to_u16 = tt_to_u16_avx512;
+    k->affine3 = tt_affine3_avx512;
+    k->resize_v = tt_resize_v_avx512;
+    k->resize_h = tt_resize_h_avx512;
+    k->from_f16 = tt_from_f16_avx512;
+}
+
+void tt_kernels_init_x86(tt_kernels *k, unsigned cpu)
+{
+    if (cpu & TT_CPU_AVX2)
+        init_avx2(k);
+    if (cpu & TT_CPU_AVX512)
+        init_avx512(k);
+}

@@ -1,0 +1,356 @@
+#include "src/image/icc.h"
+
+#include <lcms2.h>
+#include <lcms2_plugin.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * lcms2 answers NULL for a bad profile and for want of memory alike. A profile must not be lost for the latter,
+ * so its memory comes through functions that remember a refusal.
+ */
+typedef struct lcms {
+    cmsContext context;
+    size_t refused; /* bytes that could not be had */
+} lcms;
+
+static void note_refusal(cmsContext context, size_t bytes)
+{
+    lcms *l = cmsGetContextUserData(context); /* NULL while the context is being made */
+    if (l)
+        l->refused = bytes;
+}
+
+enum { LCMS_MOST = 512 << 20 }; /* lcms2's own limit for one piece; more is asked for by damaged profiles only */
+
+static void *lcms_malloc(cmsContext context, cmsUInt32Number bytes)
+{
+    if (bytes > LCMS_MOST)
+        return NULL;
+    void *p = malloc(bytes);
+    if (!p)
+        note_refusal(context, bytes);
+    return p;
+}
+
+static void lcms_free(cmsContext context, void *p)
+{
+    (void)context;
+    free(p);
+}
+
+static void *lcms_realloc(cmsContext context, void *p, cmsUInt32Number bytes)
+{
+    if (bytes > LCMS_MOST)
+        return NULL;
+    void *q = realloc(p, bytes);
+    if (!q)
+        note_refusal(context, bytes);
+    return q;
+}
+
+static void be_silent(cmsContext context, cmsUInt32Number code, const char *text)
+{
+    (void)context;
+    (void)code;
+    (void)text;
+}
+
+static tt_status lcms_open(lcms *l, tt_error *err)
+{
+    cmsPluginMemHandler memory = {
+        .base = {.Magic = cmsPluginMagicNumber, .ExpectedVersion = 2000, .Type = cmsPluginMemHandlerSig},
+        .MallocPtr = lcms_malloc,
+        .FreePtr = lcms_free,
+        .ReallocPtr = lcms_realloc,
+    };
+    *l = (lcms){0};
+    l->context = cmsCreateContext(&memory, l);
+    if (!l->context)
+        return tt_fail_memory(err, 4096);
+    cmsSetLogErrorHandlerTHR(l->context, be_silent);
+    return TT_OK;
+}
+
+/* After something was NULL: TT_OK if the profile is to blame. */
+static tt_status lcms_blame(const lcms *l, tt_error *err)
+{
+    return l->refused ? tt_fail_memory(err, l->refused) : TT_OK;
+}
+
+static void lcms_close(lcms *l)
+{
+    if (l->context)
+        cmsDeleteContext(l->context);
+    l->context = NULL;
+}
+
+static void close_profile(cmsHPROFILE p)
+{
+    if (p)
+        cmsCloseProfile(p);
+}
+
+/* IEC 61966-2-1 */
+static cmsToneCurve *srgb_curve(cmsContext context)
+{
+    static const double parameters[5] = {2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045};
+    return cmsBuildParametricToneCurve(context, 4, parameters);
+}
+
+static cmsHPROFILE grey_profile(cmsContext context, cmsToneCurve *curve)
+{
+    return curve ? cmsCreateGrayProfileTHR(context, cmsD50_xyY(), curve) : NULL;
+}
+
+static cmsHPROFILE srgb_profile(cmsContext context, bool grey)
+{
+    if (!grey)
+        return cmsCreate_sRGBProfileTHR(context);
+    cmsToneCurve *curve = srgb_curve(context);
+    const cmsHPROFILE p = grey_profile(context, curve);
+    if (curve)
+        cmsFreeToneCurve(curve);
+    return p;
+}
+
+/* What a profile's header says: bytes, and whose samples. */
+static uint32_t be32(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static bool header_says(const tt_blob *icc, const char space[4])
+{
+    return icc->size >= 132 && icc->size <= TT_ICC_MOST && be32(icc->data) >= 132 && be32(icc->data) <= icc->size &&
+           !memcmp(icc->data + 36, "acsp", 4) && !memcmp(icc->data + 16, space, 4);
+}
+
+bool tt_icc_fits(const tt_blob *icc, int channels)
+{
+    return header_says(icc, channels < 3 ? "GRAY" : "RGB ");
+}
+
+static cmsUInt32Number pixel_format(const tt_image *img)
+{
+    const bool wide = img->depth == 16;
+    switch (img->channels) {
+    case 1:
+        return wide ? TYPE_GRAY_16 : TYPE_GRAY_8;
+    case 2:
+        return wide ? TYPE_GRAYA_16 : TYPE_GRAYA_8;
+    case 3:
+        return wide ? TYPE_RGB_16 : TYPE_RGB_8;
+    default:
+        return wide ? TYPE_RGBA_16 : TYPE_RGBA_8;
+    }
+}
+
+tt_status tt_icc_check(tt_blob *icc, int channels, tt_error *err)
+{
+    if (!icc->size)
+        return TT_OK;
+    if (!tt_icc_fits(icc, channels)) {
+        tt_blob_clear(icc);
+        return TT_OK;
+    }
+    icc->size = be32(icc->data);
+    lcms l;
+    tt_status st = lcms_open(&l, err);
+    if (st)
+        return st;
+    /* a header proves little: the profile is good if colours can be computed with it */
+    const bool grey = channels < 3;
+    const cmsHPROFILE from = cmsOpenProfileFromMemTHR(l.context, icc->data, (cmsUInt32Number)icc->size);
+    const cmsHPROFILE to = from ? srgb_profile(l.context, grey) : NULL;
+    const cmsUInt32Number format = grey ? TYPE_GRAY_8 : TYPE_RGB_8;
+    const cmsHTRANSFORM t = to ? cmsCreateTransformTHR(l.context, from, format, to, format,
+                                                       INTENT_RELATIVE_COLORIMETRIC, cmsFLAGS_NOOPTIMIZE)
+                               : NULL;
+    if (t) {
+        cmsDeleteTransform(t);
+    } else {
+        st = lcms_blame(&l, err);
+        if (!st)
+            tt_blob_clear(icc);
+    }
+    close_profile(to);
+    close_profile(from);
+    lcms_close(&l);
+    return st;
+}
+
+struct tt_icc_cmyk {
+    lcms l;
+    cmsHTRANSFORM transform; /* NULL: naive */
+    bool inverted;
+};
+
+tt_status tt_icc_cmyk_new(tt_icc_cmyk **out, const tt_blob *icc, bool inverted, tt_error *err)
+{
+    *out = NULL;
+    tt_icc_cmyk *c = calloc(1, sizeof *c);
+    if (!c)
+        return tt_fail_memory(err, sizeof *c);
+    c->inverted = inverted;
+    tt_status st = TT_OK;
+    if (header_says(icc, "CMYK")) {
+        st = lcms_open(&c->l, err);
+        if (st) {
+            free(c);
+            return st;
+        }
+        const cmsHPROFILE from = cmsOpenProfileFromMemTHR(c->l.context, icc->data, (cmsUInt32Number)icc->size);
+        const cmsHPROFILE to = from ? srgb_profile(c->l.context, false) : NULL;
+        if (to)
+            c->transform = cmsCreateTransformTHR(c->l.context, from, inverted ? TYPE_CMYK_8_REV : TYPE_CMYK_8, to,
+                                                 TYPE_RGB_8, INTENT_RELATIVE_COLORIMETRIC,
+                                                 cmsFLAGS_BLACKPOINTCOMPENSATION);
+        close_profile(to);
+        close_profile(from);
+        if (!c->transform)
+            st = lcms_blame(&c->l, err);
+    }
+    if (st)
+        tt_icc_cmyk_free(c);
+    else
+        *out = c;
+    return st;
+}
+
+void tt_icc_cmyk_row(const tt_icc_cmyk *c, unsigned char *rgb, const unsigned char *cmyk, size_t pixels)
+{
+    enum { PIECE = 1 << 16 }; /* lcms2 counts in 32 bits */
+    while (c->transform && pixels) {
+        const size_t n = pixels < PIECE ? pixels : PIECE;
+        cmsDoTransform(c->transform, cmyk, rgb, (cmsUInt32Number)n);
+        cmyk += 4 * n;
+        rgb += 3 * n;
+        pixels -= n;
+    }
+    const unsigned flip = c->inverted ? 0 : 255;
+    for (size_t i = 0; i < pixels; i++, cmyk += 4, rgb += 3)
+        for (int k = 0; k < 3; k++)
+            rgb[k] = (unsigned char)(((cmyk[k] ^ flip) * (cmyk[3] ^ flip) + 127) / 255);
+}
+
+void tt_icc_cmyk_free(tt_icc_cmyk *c)
+{
+    if (!c)
+        return;
+    if (c->transform)
+        cmsDeleteTransform(c->transform);
+    lcms_close(&c->l);
+    free(c);
+}
+
+/* x and y of D65, and of the primaries of ITU-R BT.709, as libpng and everybody rounds them */
+static const double srgb_chrm[8] = {0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06};
+
+static bool has_chrm(const tt_image *img)
+{
+    return img->channels >= 3 && img->chrm[1] > 0;
+}
+
+/* Whether gamma and cHRM say anything but what a viewer assumes anyway. */
+static bool says_something(const tt_image *img)
+{
+    if (img->srgb)
+        return false;
+    if (img->gamma > 0 && fabs(img->gamma - 1 / 2.2) > 0.002)
+        return true;
+    for (int i = 0; has_chrm(img) && i < 8; i++)
+        if (fabs(img->chrm[i] - srgb_chrm[i]) > 0.001)
+            return true;
+    return false;
+}
+
+/* NULL: no memory, or numbers that make no colours. */
+static cmsHPROFILE gamma_profile(cmsContext context, const tt_image *img)
+{
+    /* without gAMA, or with the ordinary one, the samples are meant as on an sRGB screen */
+    const bool plain = !(img->gamma > 0) || fabs(img->gamma - 1 / 2.2) <= 0.002;
+    cmsToneCurve *curve = plain ? srgb_curve(context) : cmsBuildGamma(context, 1 / img->gamma);
+    cmsHPROFILE p = NULL;
+    if (curve && img->channels < 3) {
+        p = grey_profile(context, curve);
+    } else if (curve) {
+        const double *c = has_chrm(img) ? img->chrm : srgb_chrm;
+        const cmsCIExyY white = {c[0], c[1], 1};
+        const cmsCIExyYTRIPLE primaries = {{c[2], c[3], 1}, {c[4], c[5], 1}, {c[6], c[7], 1}};
+        cmsToneCurve *const curves[3] = {curve, curve, curve};
+        p = cmsCreateRGBProfileTHR(context, &white, &primaries, curves);
+    }
+    if (curve)
+        cmsFreeToneCurve(curve);
+    return p;
+}
+
+tt_status tt_icc_from_gamma(tt_blob *icc, const tt_image *img, tt_error *err)
+{
+    tt_blob_clear(icc);
+    if (!says_something(img))
+        return TT_OK;
+    lcms l;
+    tt_status st = lcms_open(&l, err);
+    if (st)
+        return st;
+    const cmsHPROFILE p = gamma_profile(l.context, img);
+    cmsUInt32Number n = 0;
+    unsigned char *bytes = NULL;
+    if (p && cmsSaveProfileToMem(p, NULL, &n) && n) {
+        bytes = malloc(n);
+        if (!bytes)
+            st = tt_fail_memory(err, n);
+        else if (cmsSaveProfileToMem(p, bytes, &n))
+            *icc = (tt_blob){bytes, n}, bytes = NULL;
+    }
+    if (!st && !icc->size)
+        st = lcms_blame(&l, err);
+    free(bytes);
+    close_profile(p);
+    lcms_close(&l);
+    return st;
+}
+
+tt_status tt_icc_to_srgb(tt_image *img, tt_error *err)
+{
+    const bool by_profile = tt_icc_fits(&img->icc, img->channels);
+    if (by_profile || says_something(img)) {
+        lcms l;
+        tt_status st = lcms_open(&l, err);
+        if (st)
+            return st;
+        const cmsHPROFILE from =
+            by_profile ? cmsOpenProfileFromMemTHR(l.context, img->icc.data, (cmsUInt32Number)img->icc.size)
+                       : gamma_profile(l.context, img);
+        const cmsHPROFILE to = from ? srgb_profile(l.context, img->channels < 3) : NULL;
+        const cmsUInt32Number format = pixel_format(img);
+        const cmsHTRANSFORM t = to ? cmsCreateTransformTHR(l.context, from, format, to, format,
+                                                           INTENT_RELATIVE_COLORIMETRIC,
+                                                           cmsFLAGS_BLACKPOINTCOMPENSATION | cmsFLAGS_COPY_ALPHA)
+                                   : NULL;
+        if (t) {
+            const size_t row = (size_t)img->width * tt_image_pixel_bytes(img);
+            unsigned char *p = img->samples;
+            for (int y = 0; y < img->height; y++, p += row)
+                cmsDoTransform(t, p, p, (cmsUInt32Number)img->width);
+            cmsDeleteTransform(t);
+        } else {
+            st = lcms_blame(&l, err);
+            if (!st)
+                st = tt_fail(err, TT_ERR_FORMAT, "the picture's colour profile cannot be used");
+        }
+        close_profile(to);
+        close_profile(from);
+        lcms_close(&l);
+        if (st)
+            return st;
+    }
+    tt_blob_clear(&img->icc);
+    img->gamma = 0;
+    memset(img->chrm, 0, sizeof img->chrm);
+    img->srgb = true;
+    return TT_OK;
+}

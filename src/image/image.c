@@ -1,0 +1,284 @@
+#include "src/image/image.h"
+
+#include "engine/alloc.h"
+#include "src/image/exif.h"
+#include "src/image/icc.h"
+#include "src/image/meta.h"
+#include "src/image/turn.h"
+#include "src/output.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { SIDE_MOST = 1000000 };
+#define PIXELS_MOST ((uint64_t)1 << 30)
+#define FILE_MOST ((size_t)1 << 33) /* bytes; beyond 8 to a pixel no file is a sensible picture */
+
+void tt_blob_clear(tt_blob *b)
+{
+    free(b->data);
+    *b = (tt_blob){0};
+}
+
+tt_status tt_blob_set(tt_blob *to, const void *bytes, size_t size, tt_error *err)
+{
+    unsigned char *p = NULL;
+    if (size) {
+        p = malloc(size);
+        if (!p)
+            return tt_fail_memory(err, size);
+        memcpy(p, bytes, size);
+    }
+    tt_blob_clear(to);
+    *to = (tt_blob){p, size};
+    return TT_OK;
+}
+
+void tt_image_clear(tt_image *img)
+{
+    free(img->samples);
+    tt_blob_clear(&img->icc);
+    tt_blob_clear(&img->exif);
+    tt_blob_clear(&img->xmp);
+    tt_blob_clear(&img->iptc);
+    *img = (tt_image){0};
+}
+
+/* False where the bytes cannot even be counted. */
+static bool count_bytes(int width, int height, int channels, int depth, size_t *bytes)
+{
+    size_t pixels;
+    return width > 0 && height > 0 && channels >= 1 && channels <= 4 && (depth == 8 || depth == 16) &&
+           tt_mul((size_t)width, (size_t)height, &pixels) &&
+           tt_mul(pixels, (size_t)channels * (size_t)(depth / 8), bytes) && *bytes <= PTRDIFF_MAX;
+}
+
+tt_status tt_image_init(tt_image *img, int width, int height, int channels, int depth, tt_error *err)
+{
+    size_t bytes;
+    *img = (tt_image){0};
+    if (!count_bytes(width, height, channels, depth, &bytes))
+        return tt_fail(err, TT_ERR_MEMORY, "a picture of %d x %d pixels, %d x %d bits, cannot be had", width, height,
+                       channels, depth);
+    img->samples = calloc(1, bytes);
+    if (!img->samples)
+        return tt_fail_memory(err, bytes);
+    img->width = width;
+    img->height = height;
+    img->channels = channels;
+    img->depth = depth;
+    img->orientation = 1;
+    return TT_OK;
+}
+
+tt_status tt_image_allocate(tt_image *img, uint64_t width, uint64_t height, int channels, int depth,
+                            const char *label, const tt_image_limits *limits, tt_error *err)
+{
+    const uint64_t most = limits && limits->max_pixels ? limits->max_pixels : PIXELS_MOST;
+    size_t bytes;
+    if (!width || !height)
+        return tt_fail(err, TT_ERR_FORMAT, "%s: the picture has no pixels", label);
+    if (width > SIDE_MOST || height > SIDE_MOST || width > most / height)
+        return tt_fail(err, TT_ERR_MEMORY,
+                       "%s: %llu x %llu pixels are more than allowed (%llu pixels, %d a side)", label,
+                       (unsigned long long)width, (unsigned long long)height, (unsigned long long)most, SIDE_MOST);
+    if (!count_bytes((int)width, (int)height, channels, depth, &bytes) ||
+        (limits && limits->max_bytes && bytes > limits->max_bytes))
+        return tt_fail(err, TT_ERR_MEMORY, "%s: %llu x %llu pixels, %d x %d bits, are more bytes than allowed", label,
+                       (unsigned long long)width, (unsigned long long)height, channels, depth);
+    return tt_image_init(img, (int)width, (int)height, channels, depth, err);
+}
+
+/* What all formats need after decoding: pixels upright, metadata sound and true. */
+static tt_status settle(tt_image *img, tt_error *err)
+{
+    tt_exif e;
+    tt_status st = tt_icc_check(&img->icc, img->channels, err);
+    if (st)
+        return st;
+    if (img->icc.size) {
+        img->gamma = 0;
+        memset(img->chrm, 0, sizeof img->chrm);
+    }
+    if (!tt_exif_read(&e, &img->exif))
+        tt_blob_clear(&img->exif);
+    if (!(img->dpi_x > 0 && img->dpi_y > 0)) {
+        img->dpi_x = e.dpi_x;
+        img->dpi_y = e.dpi_y;
+    }
+    if (!(img->dpi_x > 0 && img->dpi_y > 0))
+        img->dpi_x = img->dpi_y = 0;
+    img->orientation = e.orientation;
+    st = tt_image_turn(img, e.orientation, err);
+    if (st)
+        return st;
+    tt_exif_settle(&img->exif, img->width, img->height, img->dpi_x, img->dpi_y);
+    return tt_meta_settle_xmp(&img->xmp, img->width, img->height, e.orientation != 1, err);
+}
+
+static const tt_image_format *probe(const unsigned char *bytes, size_t size)
+{
+    for (const tt_image_format *const *f = tt_image_formats; *f; f++)
+        if ((*f)->probe(bytes, size))
+            return *f;
+    return NULL;
+}
+
+static bool is_known(const unsigned char *head, size_t n)
+{
+    return probe(head, n);
+}
+
+tt_status tt_image_read_memory(tt_image *img, const void *bytes, size_t size, const char *label,
+                               const tt_image_limits *limits, tt_error *err)
+{
+    static const tt_image_limits defaults;
+    *img = (tt_image){0};
+    if (!size)
+        return tt_fail(err, TT_ERR_FORMAT, "%s: is empty", label);
+    const tt_image_format *f = probe(bytes, size);
+    if (!f)
+        return tt_fail(err, TT_ERR_FORMAT, "%s: is no picture of a known kind (PNG, JPEG)", label);
+    tt_status st = f->decode(img, bytes, size, label, limits ? limits : &defaults, err);
+    if (!st)
+        st = settle(img, err);
+    if (st)
+        tt_image_clear(img);
+    return st;
+}
+
+tt_status tt_image_read(tt_image *img, const char *path, const tt_image_limits *limits, tt_error *err)
+{
+    unsigned char *bytes;
+    size_t size;
+    *img = (tt_image){0};
+    tt_status st = tt_read_file_if(path, FILE_MOST, is_known, &bytes, &size, err);
+    if (st)
+        return st;
+    st = tt_image_read_memory(img, bytes, size, strcmp(path, "-") ? path : "standard input", limits, err);
+    free(bytes);
+    return st;
+}
+
+tt_status tt_image_copy_metadata(tt_image *to, const tt_image *from, tt_error *err)
+{
+    tt_status st = TT_OK;
+    tt_blob none = {0};
+    const tt_blob *icc = tt_icc_fits(&from->icc, to->channels) ? &from->icc : &none;
+    if ((st = tt_blob_set(&to->icc, icc->data, icc->size, err)) ||
+        (st = tt_blob_set(&to->exif, from->exif.data, from->exif.size, err)) ||
+        (st = tt_blob_set(&to->xmp, from->xmp.data, from->xmp.size, err)) ||
+        (st = tt_blob_set(&to->iptc, from->iptc.data, from->iptc.size, err)))
+        return st;
+    to->dpi_x = from->dpi_x;
+    to->dpi_y = from->dpi_y;
+    to->gamma = from->gamma;
+    to->srgb = from->srgb;
+    memcpy(to->chrm, from->chrm, sizeof to->chrm);
+    to->format = from->format;
+    to->file_depth = from->file_depth;
+    to->file_colour = from->file_colour;
+    to->orientation = from->orientation;
+    to->jpeg_quality = from->jpeg_quality;
+    to->missing = from->missing;
+    tt_exif_settle(&to->exif, to->width, to->height, to->dpi_x, to->dpi_y);
+    return tt_meta_settle_xmp(&to->xmp, to->width, to->height, false, err);
+}
+
+static const tt_image_format *find_format(const char *path, const tt_write_options *o, tt_error *err)
+{
+    const char *ending = o ? o->format : NULL;
+    if (!ending) {
+        const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+        ending = !strcmp(path, "-") ? "png" : dot ? dot + 1 : "";
+    }
+    for (const tt_image_format *const *f = tt_image_formats; *f; f++) {
+        if (!strcasecmp((*f)->name, ending))
+            return *f;
+        for (const char *const *e = (*f)->endings; *e; e++)
+            if (!strcasecmp(*e, ending))
+                return *f;
+    }
+    if (o && o->format)
+        tt_fail(err, TT_ERR_USAGE, "\"%s\" is no format that can be written (png, jpeg)", ending);
+    else
+        tt_fail(err, TT_ERR_USAGE, "%s: its ending names no format that can be written (.png, .jpg)", path);
+    return NULL;
+}
+
+tt_status tt_image_can_write(int channels, int depth, const char *path, const tt_write_options *o, tt_error *err)
+{
+    const tt_image_format *f = find_format(path, o, err);
+    if (!f)
+        return TT_ERR_USAGE;
+    if (o && (o->jpeg_quality < 0 || o->jpeg_quality > 100))
+        return tt_fail(err, TT_ERR_USAGE, "%d is no JPEG quality (1 to 100)", o->jpeg_quality);
+    if (o && (o->png_level < 0 || o->png_level > 9))
+        return tt_fail(err, TT_ERR_USAGE, "%d is no PNG level (1 to 9)", o->png_level);
+    const char *why = f->refuses(channels, depth);
+    return why ? tt_fail(err, TT_ERR_UNSUPPORTED, "%s: %s", path, why) : TT_OK;
+}
+
+tt_status tt_image_can_hold(int width, int height, const char *path, const tt_write_options *o, tt_error *err)
+{
+    const tt_image_format *f = find_format(path, o, err);
+    if (!f)
+        return TT_ERR_USAGE;
+    if (width > f->max_side || height > f->max_side)
+        return tt_fail(err, TT_ERR_UNSUPPORTED, "%s: %d x %d pixels are too many for %s (%d a side)%s", path, width,
+                       height, f->name, f->max_side, strcmp(f->name, "png") ? ": write PNG" : "");
+    return TT_OK;
+}
+
+typedef struct target {
+    tt_output *out;
+    bool failed;
+} target;
+
+static bool put(void *to, const void *bytes, size_t n)
+{
+    target *t = to;
+    if (!t->failed)
+        t->failed = !tt_output_put(t->out, bytes, n);
+    return !t->failed;
+}
+
+tt_status tt_image_write(const tt_image *img, const char *path, const tt_write_options *o, tt_error *err)
+{
+    static const tt_write_options defaults;
+    o = o ? o : &defaults;
+    tt_status st = tt_image_can_write(img->channels, img->depth, path, o, err);
+    if (!st)
+        st = tt_image_can_hold(img->width, img->height, path, o, err);
+    if (st)
+        return st;
+    if (img->width < 1 || img->height < 1 || !img->samples)
+        return tt_fail(err, TT_ERR_INTERNAL, "%s: there is no picture to write", path);
+    /* metadata that was true of another size or depth of it: a copy is corrected */
+    target t = {0};
+    tt_image shown = *img;
+    shown.exif = shown.xmp = (tt_blob){0};
+    st = tt_blob_set(&shown.exif, img->exif.data, img->exif.size, err);
+    if (!st)
+        st = tt_blob_set(&shown.xmp, img->xmp.data, img->xmp.size, err);
+    if (!st)
+        st = tt_meta_settle_xmp(&shown.xmp, img->width, img->height, false, err);
+    if (st)
+        goto done;
+    tt_exif_settle(&shown.exif, img->width, img->height, img->dpi_x, img->dpi_y);
+    if (!tt_icc_fits(&shown.icc, img->channels))
+        shown.icc = (tt_blob){0}; /* borrowed */
+    st = tt_output_open(&t.out, path, o->overwrite, err);
+    if (st)
+        goto done;
+    st = find_format(path, o, err)->encode(&shown, o, put, &t, err);
+    if (!st || t.failed)
+        st = tt_output_commit(t.out, err); /* its sentence tells why nothing could be put */
+    else
+        tt_output_abort(t.out);
+done:
+    tt_blob_clear(&shown.exif);
+    tt_blob_clear(&shown.xmp);
+    return st;
+}

@@ -1,0 +1,492 @@
+/*
+ * PNG through libpng, which reports by longjmp(). All that happens between lives in one struct of the caller, so no
+ * local variable is lost to the jump.
+ * W3C, "Portable Network Graphics", 3rd edition.
+ */
+#include "src/image/icc.h"
+#include "src/image/image.h"
+#include "src/image/meta.h"
+
+#include <limits.h>
+#include <math.h>
+#include <png.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CHUNK_MOST = 8 << 20, /* bytes of a chunk other than pixels, decompressed */
+    CHUNKS_KEPT = 128,
+    SIDE_MOST = 1000000,
+};
+
+static const unsigned char magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+static const char xmp_key[] = "XML:com.adobe.xmp";
+#define INCH 0.0254 /* metres */
+
+typedef struct reading {
+    jmp_buf jump;
+    png_structp png;
+    png_infop info;
+    const char *label;
+    const tt_image_limits *limits;
+    tt_image *img;
+    tt_error *err;
+    tt_status st; /* of our own functions, whose sentence is written */
+    const unsigned char *bytes;
+    size_t size, at;
+    bool truncated;
+    size_t refused; /* bytes that malloc() did not have */
+    int row, pass;  /* reached */
+    uint64_t pixels;
+    char text[128]; /* libpng's complaint */
+} reading;
+
+static bool is_png(const unsigned char *bytes, size_t size)
+{
+    return size >= sizeof magic && !memcmp(bytes, magic, sizeof magic);
+}
+
+static void on_error(png_structp png, png_const_charp text)
+{
+    reading *r = png_get_error_ptr(png);
+    snprintf(r->text, sizeof r->text, "%s", text);
+    longjmp(r->jump, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp text)
+{
+    (void)png; /* what libpng only warns of costs no pixel */
+    (void)text;
+}
+
+static png_voidp allocate(png_structp png, png_alloc_size_t n)
+{
+    void *p = malloc(n);
+    if (!p)
+        ((reading *)png_get_mem_ptr(png))->refused = n;
+    return p;
+}
+
+static void release(png_structp png, png_voidp p)
+{
+    (void)png;
+    free(p);
+}
+
+static void fetch(png_structp png, png_bytep to, size_t n)
+{
+    reading *r = png_get_io_ptr(png);
+    if (n > r->size - r->at) {
+        r->truncated = true;
+        png_error(png, "the file ends too early");
+    }
+    memcpy(to, r->bytes + r->at, n);
+    r->at += n;
+}
+
+static uint32_t be32(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/*
+ * What libpng would not tell in good words, before it is asked: the size against the limits, and whether there is an
+ * animation (its first frame alone would pass for the whole).
+ */
+static tt_status look_ahead(const reading *r)
+{
+    const unsigned char *p = r->bytes;
+    if (r->size < 33 || be32(p + 8) != 13 || memcmp(p + 12, "IHDR", 4))
+        return tt_fail(r->err, TT_ERR_FORMAT, "%s: damaged PNG: no complete header", r->label);
+    for (size_t at = 8; r->size - at >= 12;) { /* length (4) type (4) data CRC (4) */
+        const uint32_t n = be32(p + at);
+        if (n > r->size - at - 12 || !memcmp(p + at + 4, "IDAT", 4))
+            break;
+        if (!memcmp(p + at + 4, "acTL", 4) && n >= 8 && be32(p + at + 8) > 1)
+            return tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: an animated PNG (%u frames); only single pictures are read",
+                           r->label, be32(p + at + 8));
+        at += 12 + (size_t)n;
+    }
+    return TT_OK;
+}
+
+static double dpi_of(png_uint_32 per_metre)
+{
+    const double dpi = per_metre * INCH, whole = round(dpi);
+    return whole > 0 && lround(whole / INCH) == (long)per_metre ? whole : dpi; /* 11811 is 300 dpi */
+}
+
+/* For our functions that fail with a sentence of their own. */
+static void check(reading *r, tt_status st)
+{
+    if (st) {
+        r->st = st;
+        longjmp(r->jump, 1);
+    }
+}
+
+/* A file may say it twice, before and after the pixels: the first counts. */
+static void keep(reading *r, tt_blob *blob, const void *bytes, size_t n)
+{
+    if (!blob->size && n)
+        check(r, tt_blob_set(blob, bytes, n, r->err));
+}
+
+static void keep_raw_profile(reading *r, tt_blob *blob, const char *prefix, const png_text *t)
+{
+    const size_t n = t->text_length ? t->text_length : t->itxt_length, skip = strlen(prefix);
+    if (blob->size)
+        return;
+    check(r, tt_meta_read_raw_profile(blob, t->text, n, r->err));
+    if (skip && blob->size > skip && !memcmp(blob->data, prefix, skip)) {
+        blob->size -= skip;
+        memmove(blob->data, blob->data + skip, blob->size);
+    }
+}
+
+static void keep_iptc(reading *r, const png_text *t)
+{
+    tt_blob *iptc = &r->img->iptc;
+    const unsigned char *records;
+    size_t n;
+    if (iptc->size)
+        return;
+    keep_raw_profile(r, iptc, "Photoshop 3.0", t); /* with or without its zero; blocks follow either way */
+    const size_t zero = iptc->size && !iptc->data[0] ? 1 : 0;
+    if (iptc->size && tt_meta_find_iptc(iptc->data + zero, iptc->size - zero, &records, &n)) {
+        memmove(iptc->data, records, n);
+        iptc->size = n;
+    } else if (iptc->size && iptc->data[0] != 0x1c) { /* each record begins so */
+        tt_blob_clear(iptc);
+    }
+}
+
+/* What may stand before the pixels and after them. */
+static void take_metadata(reading *r)
+{
+    tt_image *img = r->img;
+    png_bytep data;
+    png_uint_32 n;
+    png_textp texts;
+    int count = 0;
+    if (png_get_eXIf_1(r->png, r->info, &n, &data))
+        keep(r, &img->exif, data, n);
+    png_get_text(r->png, r->info, &texts, &count);
+    for (int i = 0; i < count; i++) {
+        const png_text *t = &texts[i];
+        if (!strcmp(t->key, xmp_key))
+            keep(r, &img->xmp, t->text, t->text_length ? t->text_length : t->itxt_length);
+        else if (!strcmp(t->key, "Raw profile type exif") || !strcmp(t->key, "Raw profile type APP1"))
+            keep_raw_profile(r, &img->exif, "Exif\0", t); /* its two zeros: see below */
+        else if (!strcmp(t->key, "Raw profile type xmp"))
+            keep_raw_profile(r, &img->xmp, "", t);
+        else if (!strcmp(t->key, "Raw profile type iptc"))
+            keep_iptc(r, t);
+    }
+    if (img->exif.size > 6 && !memcmp(img->exif.data, "Exif\0\0", 6)) {
+        img->exif.size -= 6;
+        memmove(img->exif.data, img->exif.data + 6, img->exif.size);
+    }
+}
+
+static void take_colour(reading *r)
+{
+    tt_image *img = r->img;
+    png_charp name;
+    png_bytep data;
+    png_uint_32 n, x, y;
+    int method, unit, intent;
+    double gamma, c[8];
+    if (png_get_iCCP(r->png, r->info, &name, &method, &data, &n)) {
+        keep(r, &img->icc, data, n);
+    } else if (png_get_sRGB(r->png, r->info, &intent)) {
+        img->srgb = true;
+    } else {
+        if (png_get_gAMA(r->png, r->info, &gamma) && gamma > 0.01 && gamma < 100)
+            img->gamma = gamma;
+        if (png_get_cHRM(r->png, r->info, &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &c[6], &c[7]))
+            memcpy(img->chrm, c, sizeof c);
+    }
+    if (png_get_pHYs(r->png, r->info, &x, &y, &unit) && unit == PNG_RESOLUTION_METER && x && y) {
+        img->dpi_x = dpi_of(x);
+        img->dpi_y = dpi_of(y);
+    }
+}
+
+static void take_rows(reading *r)
+{
+    tt_image *img = r->img;
+    const size_t row = (size_t)img->width * tt_image_pixel_bytes(img);
+    const int passes = png_set_interlace_handling(r->png);
+    png_start_read_image(r->png);
+    for (r->pass = 0; r->pass < passes; r->pass++)
+        for (r->row = 0; r->row < img->height; r->row++) {
+            png_bytep to = (png_bytep)img->samples + (size_t)r->row * row;
+            /* to save an interlaced picture that breaks off, pixels known stand in for neighbours unknown */
+            const bool blocks = r->limits->salvage && passes > 1;
+            png_read_row(r->png, blocks ? NULL : to, blocks ? to : NULL);
+            if (passes == 1)
+                r->pixels += (uint64_t)img->width;
+            else if (PNG_ROW_IN_INTERLACE_PASS((png_uint_32)r->row, r->pass))
+                r->pixels += PNG_PASS_COLS((png_uint_32)img->width, r->pass);
+        }
+}
+
+static void read_all(reading *r)
+{
+    static const char *const colours[] = {"grey", "", "RGB", "palette", "grey and alpha", "", "RGB and alpha"};
+    png_set_user_limits(r->png, SIDE_MOST, SIDE_MOST);
+    png_set_chunk_malloc_max(r->png, CHUNK_MOST);
+    png_set_chunk_cache_max(r->png, CHUNKS_KEPT);
+    png_set_benign_errors(r->png, 1);
+    if (r->limits->salvage)
+        png_set_crc_action(r->png, PNG_CRC_WARN_USE, PNG_CRC_WARN_DISCARD);
+    else
+        png_set_crc_action(r->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+    png_set_read_fn(r->png, r, fetch);
+    png_read_info(r->png, r->info);
+
+    const int colour = png_get_color_type(r->png, r->info), depth = png_get_bit_depth(r->png, r->info);
+    const bool clear = png_get_valid(r->png, r->info, PNG_INFO_tRNS);
+    png_set_expand(r->png); /* palette, 1, 2, 4 bits and tRNS become whole samples */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (depth == 16)
+        png_set_swap(r->png);
+#endif
+    const int channels = (colour & PNG_COLOR_MASK_COLOR ? 3 : 1) + (colour & PNG_COLOR_MASK_ALPHA || clear);
+    check(r, tt_image_allocate(r->img, png_get_image_width(r->png, r->info), png_get_image_height(r->png, r->info),
+                               channels, depth == 16 ? 16 : 8, r->label, r->limits, r->err));
+    r->img->format = "PNG";
+    r->img->file_depth = depth;
+    r->img->file_colour = colours[colour];
+    take_colour(r);
+    take_metadata(r);
+    take_rows(r);
+    png_read_end(r->png, r->info);
+    take_metadata(r);
+}
+
+/* False: r->st or r->text says why. */
+static bool read_guarded(reading *r)
+{
+    if (setjmp(r->jump))
+        return false;
+    read_all(r);
+    return true;
+}
+
+static tt_status decode(tt_image *img, const unsigned char *bytes, size_t size, const char *label,
+                        const tt_image_limits *limits, tt_error *err)
+{
+    reading r = {.label = label, .limits = limits, .img = img, .err = err, .bytes = bytes, .size = size};
+    tt_status st = look_ahead(&r);
+    if (st)
+        return st;
+    r.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning, &r, allocate, release);
+    r.info = r.png ? png_create_info_struct(r.png) : NULL;
+    if (!r.info) {
+        png_destroy_read_struct(&r.png, NULL, NULL);
+        return tt_fail_memory(err, sizeof r);
+    }
+    const bool whole = read_guarded(&r);
+    png_destroy_read_struct(&r.png, &r.info, NULL);
+    if (r.st)
+        return r.st;
+    if (r.refused) /* also where libpng would go on without: no metadata is lost for want of memory */
+        return tt_fail_memory(err, r.refused);
+    if (whole)
+        return TT_OK;
+    if (limits->salvage && r.pixels) {
+        img->missing = 1 - (double)r.pixels / ((double)img->width * img->height);
+        return TT_OK;
+    }
+    const char *how = r.truncated ? "truncated" : "damaged";
+    if (!img->samples)
+        return tt_fail(err, TT_ERR_FORMAT, "%s: %s PNG, byte %zu: %s", label, how, r.at, r.text);
+    return tt_fail(err, TT_ERR_FORMAT, "%s: %s PNG, byte %zu, row %d of %d%s: %s", label, how, r.at, r.row,
+                   img->height, r.pass ? " (interlaced)" : "", r.text);
+}
+
+/* Writing. */
+
+typedef struct writing {
+    jmp_buf jump;
+    png_structp png;
+    png_infop info;
+    const tt_image *img;
+    const tt_write_options *o;
+    bool (*put)(void *to, const void *bytes, size_t n);
+    void *to;
+    bool put_failed;
+    char *iptc; /* as text */
+    size_t iptc_size, refused;
+    char text[128];
+} writing;
+
+static void on_write_error(png_structp png, png_const_charp text)
+{
+    writing *w = png_get_error_ptr(png);
+    snprintf(w->text, sizeof w->text, "%s", text);
+    longjmp(w->jump, 1);
+}
+
+static png_voidp allocate_write(png_structp png, png_alloc_size_t n)
+{
+    void *p = malloc(n);
+    if (!p)
+        ((writing *)png_get_mem_ptr(png))->refused = n;
+    return p;
+}
+
+static void deliver(png_structp png, png_bytep bytes, size_t n)
+{
+    writing *w = png_get_io_ptr(png);
+    if (w->put(w->to, bytes, n))
+        return;
+    w->put_failed = true;
+    png_error(png, "cannot be written");
+}
+
+static void no_flush(png_structp png)
+{
+    (void)png;
+}
+
+static void set_colour(const writing *w)
+{
+    const tt_image *img = w->img;
+    const double *c = img->chrm;
+    if (img->icc.size) {
+        png_set_iCCP(w->png, w->info, "ICC profile", PNG_COMPRESSION_TYPE_BASE, img->icc.data,
+                     (png_uint_32)img->icc.size);
+    } else if (img->srgb) {
+        png_set_sRGB_gAMA_and_cHRM(w->png, w->info, PNG_sRGB_INTENT_PERCEPTUAL);
+    } else {
+        if (img->gamma > 0)
+            png_set_gAMA(w->png, w->info, img->gamma);
+        if (c[1] > 0)
+            png_set_cHRM(w->png, w->info, c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]);
+    }
+}
+
+static void set_metadata(writing *w)
+{
+    const tt_image *img = w->img;
+    if (img->exif.size && img->exif.size <= INT_MAX)
+        png_set_eXIf_1(w->png, w->info, (png_uint_32)img->exif.size, img->exif.data);
+    const double x = img->dpi_x / INCH, y = img->dpi_y / INCH;
+    if (x >= 0.5 && y >= 0.5 && x < INT_MAX && y < INT_MAX)
+        png_set_pHYs(w->png, w->info, (png_uint_32)lround(x), (png_uint_32)lround(y), PNG_RESOLUTION_METER);
+    png_text texts[2];
+    int n = 0;
+    memset(texts, 0, sizeof texts);
+    if (w->iptc) {
+        texts[n].compression = PNG_TEXT_COMPRESSION_zTXt;
+        texts[n].key = (png_charp) "Raw profile type iptc";
+        texts[n].text = w->iptc;
+        texts[n++].text_length = w->iptc_size;
+    }
+    /* libpng wants a string: the blob's copy ends with a zero (see encode()) */
+    if (img->xmp.size) {
+        texts[n].compression = PNG_ITXT_COMPRESSION_NONE;
+        texts[n].key = (png_charp)xmp_key;
+        texts[n].text = (png_charp)img->xmp.data;
+        texts[n].itxt_length = img->xmp.size;
+        texts[n].lang = (png_charp) "";
+        texts[n++].lang_key = (png_charp) "";
+    }
+    if (n)
+        png_set_text(w->png, w->info, texts, n);
+}
+
+static void write_all(writing *w)
+{
+    static const int colours[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB,
+                                  PNG_COLOR_TYPE_RGB_ALPHA};
+    const tt_image *img = w->img;
+    const size_t row = (size_t)img->width * tt_image_pixel_bytes(img);
+    png_set_user_limits(w->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_set_chunk_malloc_max(w->png, 0);
+    png_set_benign_errors(w->png, 1);
+    png_set_write_fn(w->png, w, deliver, no_flush);
+    png_set_compression_level(w->png, w->o->png_level ? w->o->png_level : 6);
+    png_set_IHDR(w->png, w->info, (png_uint_32)img->width, (png_uint_32)img->height, img->depth,
+                 colours[img->channels], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    set_colour(w);
+    set_metadata(w);
+    png_write_info(w->png, w->info);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (img->depth == 16)
+        png_set_swap(w->png);
+#endif
+    for (int y = 0; y < img->height; y++)
+        png_write_row(w->png, (png_const_bytep)img->samples + (size_t)y * row);
+    png_write_end(w->png, w->info);
+}
+
+static bool write_guarded(writing *w)
+{
+    if (setjmp(w->jump))
+        return false;
+    write_all(w);
+    return true;
+}
+
+static tt_status encode(const tt_image *img, const tt_write_options *o,
+                        bool (*put)(void *to, const void *bytes, size_t n), void *to, tt_error *err)
+{
+    tt_image shown = *img;
+    writing w = {.img = &shown, .o = o, .put = put, .to = to};
+    tt_status st = TT_OK;
+    bool whole = false;
+    shown.xmp = (tt_blob){0};
+    if (img->xmp.size && !memchr(img->xmp.data, 0, img->xmp.size)) { /* UTF-16 cannot stand in a PNG text */
+        shown.xmp = (tt_blob){malloc(img->xmp.size + 1), img->xmp.size};
+        if (!shown.xmp.data) {
+            st = tt_fail_memory(err, img->xmp.size + 1);
+            goto done;
+        }
+        memcpy(shown.xmp.data, img->xmp.data, img->xmp.size);
+        shown.xmp.data[img->xmp.size] = 0;
+    }
+    if (img->iptc.size) {
+        st = tt_meta_write_raw_profile(&w.iptc, &w.iptc_size, "iptc", img->iptc.data, img->iptc.size, err);
+        if (st)
+            goto done;
+    }
+    w.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &w, on_write_error, on_warning, &w, allocate_write,
+                                      release);
+    w.info = w.png ? png_create_info_struct(w.png) : NULL;
+    if (!w.info) {
+        st = tt_fail_memory(err, sizeof w);
+        goto done;
+    }
+    whole = write_guarded(&w);
+    if (w.refused)
+        st = tt_fail_memory(err, w.refused);
+    else if (!whole)
+        st = tt_fail(err, w.put_failed ? TT_ERR_TEMPORARY : TT_ERR_INTERNAL, "PNG: %s", w.text);
+done:
+    png_destroy_write_struct(&w.png, &w.info);
+    free(shown.xmp.data);
+    free(w.iptc);
+    return st;
+}
+
+static const char *refuses(int channels, int depth)
+{
+    return channels >= 1 && channels <= 4 && (depth == 8 || depth == 16) ? NULL : "PNG has no such samples";
+}
+
+static const char *const endings[] = {"png", NULL};
+const tt_image_format tt_image_png = {
+    .name = "png",
+    .endings = endings,
+    .max_side = INT_MAX,
+    .probe = is_png,
+    .decode = decode,
+    .refuses = refuses,
+    .encode = encode,
+};

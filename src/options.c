@@ -1,0 +1,473 @@
+/* What may be asked: the commands, the options, and how a command line becomes a tt_args. */
+#define _GNU_SOURCE /* getopt_long */
+#include "src/cli.h"
+
+#include "engine/status.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the commands --------------------------------------------------------------------------------- */
+
+const tt_command tt_commands[] = {
+    {"upscale", TT_CMD_UPSCALE, "INPUT... [-o OUTPUT]", 1, -1, "enlarge and clean pictures with a neural network",
+     "tintype upscale scan.jpg\twrites scan_x2.jpg beside it\n"
+     "tintype upscale -s 3 scan.jpg -o large.png\tthree times as large, as PNG\n"
+     "tintype upscale --size 3000x scan.jpg -o print.png\t3000 pixels wide\n"
+     "tintype upscale -m esrgan.safetensors scan.jpg -o large.png\twith a network of your own\n"
+     "tintype upscale -r album -o large/ --skip-existing\ta whole tree, and only what is new\n"
+     "tintype upscale a.png b.png -o 'out/{stem}-large.{ext}'\tnames by a pattern\n"
+     "tintype upscale - -o - <in.jpg >out.png\tin a pipe\n",
+     "INPUT is a PNG or JPEG file (the content decides, not the name), '-' for standard input, or with -r a "
+     "directory. Files in a directory that are no pictures are passed over, and so is what is hidden.\n\n"
+     "OUTPUT is a file, a directory (it exists, or ends in '/', or an INPUT is one), '-' for standard output, or a "
+     "pattern with {stem} (the input's name without its ending), {ext}, {scale}, and with --size {size}. In "
+     "directories, and beside the input where OUTPUT is missing, the pattern is {stem}_x{scale}.{ext}. {ext} is the "
+     "input's own ending unless --format says otherwise. Standard input goes to standard output, as PNG, where "
+     "OUTPUT is missing.\n\n"
+     "No existing file is touched without --overwrite. A result appears whole or not at all. Size, depth, grey, "
+     "alpha, colour profile, EXIF, XMP and resolution of the input are kept. One bad file does not stop the others.",
+     tt_cmd_upscale},
+    {"compare", TT_CMD_COMPARE, "A B", 2, 2, "measure how alike two pictures are (PSNR, SSIM)",
+     "tintype compare truth.png result.png\ton luma, as the papers do\n"
+     "tintype compare --rgb --border 4 truth.png result.png\ton all channels, without the rim\n"
+     "tintype compare before.jpg after.png -o side.png\tboth side by side in one picture\n",
+     "PSNR in dB and SSIM (Wang et al. 2004: 11 x 11 Gaussian, sigma 1.5). Pictures of different sizes cannot be "
+     "measured; with -o they are still set side by side, the smaller one enlarged.",
+     tt_cmd_compare},
+    {"info", TT_CMD_INFO, "FILE...", 1, -1, "describe pictures and weight files",
+     "tintype info scan.jpg\tsize, depth, colours, profile, metadata\n"
+     "tintype info esrgan.safetensors\tnetwork, factor, parameters\n"
+     "tintype info --plan --size 640x480 default\tevery step for that input, its memory and work\n"
+     "tintype info --json *.jpg\tfor machines, one object a line\n",
+     "FILE is a picture, a weight file, '-' for a picture from standard input, or 'default' for the network inside the "
+     "program.",
+     tt_cmd_info},
+    {"run", TT_CMD_RUN, "IN OUT", 2, 2, "put a raw tensor through a network",
+     "tintype run -m srcnn.safetensors in.safetensors out.safetensors\n"
+     "tintype run --net padding=zero -m srcnn.safetensors in.safetensors out.safetensors\n",
+     "IN is a safetensors file with a tensor 'input', or with one tensor only, of shape [C,H,W] or [1,C,H,W]. OUT gets "
+     "the tensor 'output' of the same rank: what the published network gives, without tiles, resampling or clamping.",
+     tt_cmd_run},
+    {"bench", TT_CMD_BENCH, "", 0, 0, "measure the speed of this machine",
+     "tintype bench\teverything, a few minutes\n"
+     "tintype bench --only conv3x3\tcases with that in their name\n"
+     "tintype bench --isa all --json\tevery instruction set, for machines\n",
+     "Times are medians; shares are of the peak that the processor showed in the same seconds.", tt_cmd_bench},
+    {"help", TT_CMD_HELP, "[COMMAND]", 0, 1, "explain a command",
+     "tintype help upscale\n"
+     "tintype help --man >tintype.1\tthe manual page\n",
+     "", tt_cmd_help},
+    {"version", TT_CMD_VERSION, "", 0, 0, "print versions, libraries and licence",
+     "tintype version\n"
+     "tintype version --json\n",
+     "", tt_cmd_version},
+    {"completion", TT_CMD_COMPLETION, "bash|zsh", 1, 1, "print the completion script of a shell",
+     "tintype completion bash >~/.local/share/bash-completion/completions/tintype\n"
+     "tintype completion zsh >_tintype\tin a directory of $fpath\n",
+     "", tt_cmd_completion},
+    {0}};
+
+/* ---- the options ---------------------------------------------------------------------------------- */
+
+enum {
+    NETWORK = TT_CMD_UPSCALE | TT_CMD_INFO | TT_CMD_RUN,
+    PICTURES = TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_INFO,
+    MACHINES = TT_CMD_ALL & ~(TT_CMD_HELP | TT_CMD_COMPLETION),
+};
+
+/* Name, letter, kind, what follows it, commands, field of tt_args. In the order of `tintype help`. */
+#define OPT(name_, letter_, kind_, argument_, commands_, field_, ...)                                              \
+    {.name = name_, .letter = letter_, .kind = TT_OPT_##kind_, .argument = argument_, .commands = commands_,     \
+     .field = offsetof(tt_args, field_), __VA_ARGS__}
+
+const tt_option tt_options[] = {
+    OPT("output", 'o', FILE, "PATH", TT_CMD_UPSCALE, output,
+        .help = "a file, a directory, '-' for standard output, or a pattern"),
+    OPT("output", 'o', FILE, "FILE", TT_CMD_COMPARE, output, .help = "write both pictures side by side"),
+    OPT("model", 'm', FILE, "FILE", TT_CMD_UPSCALE | TT_CMD_RUN, model,
+        .help = "the weight file; 'default' is the network inside the program"),
+    OPT("net", 0, LIST, "KEY=VALUE", NETWORK, net,
+        .help = "tell the network what its weight file does not say; may stand several times"),
+    OPT("scale", 's', REAL, "FACTOR", TT_CMD_UPSCALE, scale, .lo = 0.01, .hi = 1000,
+        .help = "any factor, 1.5 say; the network's own if missing, the rest is resampled"),
+    OPT("size", 0, SIZE, "WxH", TT_CMD_UPSCALE, size,
+        .help = "the size in pixels instead of a factor; Wx or xH: the other by the picture's shape"),
+    OPT("size", 0, SIZE, "WxH", TT_CMD_INFO, size,
+        .help = "the input's size in pixels for --plan; 256x256 if missing"),
+    OPT("tta", 'x', FLAG, NULL, TT_CMD_UPSCALE, tta,
+        .help = "mean of 8 turned and mirrored runs: a little better, 8 times as slow"),
+    OPT("recursive", 'r', FLAG, NULL, TT_CMD_UPSCALE, recursive,
+        .help = "take the pictures in directories; the tree is kept below OUTPUT"),
+    OPT("format", 'f', WORD, "FORMAT", TT_CMD_UPSCALE, format, .words = "png jpeg",
+        .help = "png or jpeg; by OUTPUT's ending if missing"),
+    OPT("quality", 0, INT, "N", TT_CMD_UPSCALE, quality, .lo = 1, .hi = 100,
+        .help = "of JPEG, 1 to 100; 95 if missing"),
+    OPT("depth", 0, WORD, "BITS", TT_CMD_UPSCALE, depth, .words = "auto 8 16",
+        .help = "8 or 16 bits a sample; auto, the usual, keeps the input's"),
+    OPT("icc", 0, WORD, "HOW", TT_CMD_UPSCALE, icc, .words = "keep srgb",
+        .help = "keep the colour profile, the usual, or convert to sRGB"),
+    OPT("overwrite", 0, FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_RUN, overwrite,
+        .help = "replace an existing file, the input itself even"),
+    OPT("skip-existing", 0, FLAG, NULL, TT_CMD_UPSCALE, skip_existing,
+        .help = "pass over inputs whose output exists"),
+    OPT("dry-run", 0, FLAG, NULL, TT_CMD_UPSCALE, dry_run,
+        .help = "say what would be written, in how many tiles and how much memory, and write nothing"),
+    OPT("salvage", 0, FLAG, NULL, PICTURES, salvage,
+        .help = "take what a damaged file still holds instead of refusing it"),
+    OPT("max-pixels", 0, COUNT, "N", PICTURES, max_pixels, .lo = 1, .hi = 1e15,
+        .help = "refuse larger inputs; K, M and G may follow the number; 1G if missing"),
+    OPT("fail-fast", 0, FLAG, NULL, TT_CMD_UPSCALE, fail_fast, .help = "stop at the first input that fails"),
+    OPT("luma", 0, FLAG, NULL, TT_CMD_COMPARE, luma, .help = "measure Y of BT.601; the usual"),
+    OPT("rgb", 0, FLAG, NULL, TT_CMD_COMPARE, rgb, .help = "measure all colour channels"),
+    OPT("border", 0, INT, "N", TT_CMD_COMPARE, border, .lo = 0, .hi = 1e6,
+        .help = "cut N pixels from each side first"),
+    OPT("plan", 0, FLAG, NULL, TT_CMD_INFO, plan,
+        .help = "print the steps of the network for an input of --size"),
+    OPT("only", 0, TEXT, "NAME", TT_CMD_BENCH, only, .help = "cases whose name contains NAME"),
+    OPT("isa", 0, WORD, "LEVEL", TT_CMD_BENCH, isa, .words = "scalar avx2 avx512 all",
+        .help = "the instruction set; the best there is if missing"),
+    OPT("seconds", 0, REAL, "S", TT_CMD_BENCH, seconds, .lo = 0.001, .hi = 3600,
+        .help = "for each case; 1 if missing"),
+    OPT("threads", 't', INT, "N", NETWORK | TT_CMD_BENCH, threads, .lo = 1, .hi = 1024, .env = "TINTYPE_THREADS",
+        .help = "all processors if missing"),
+    OPT("memory", 0, BYTES, "SIZE", NETWORK, memory, .lo = 1 << 20, .hi = 1e18, .env = "TINTYPE_MEMORY",
+        .help = "memory to work in, 2G or 500M say; 60 % of the machine's if missing"),
+    OPT("man", 0, FLAG, NULL, TT_CMD_HELP, man, .help = "print the manual page"),
+    OPT("json", 0, FLAG, NULL, MACHINES, json,
+        .help = "results for machines on standard output, one JSON object a line"),
+    OPT("quiet", 'q', FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_RUN, quiet,
+        .help = "say nothing but what went wrong"),
+    OPT("verbose", 'v', FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_RUN, verbose, .help = "say more"),
+    OPT("help", 'h', FLAG, NULL, TT_CMD_ALL, help, .help = "explain the command"),
+    {0}};
+
+/* ---- names that are nearly right ------------------------------------------------------------------ */
+
+/* Levenshtein's distance, with swapped neighbours counting one; 99 for what is too long to matter. */
+static int distance(const char *a, const char *b)
+{
+    enum { MOST = 24 };
+    int d[MOST + 1][MOST + 1];
+    const size_t n = strlen(a), m = strlen(b);
+    if (n > MOST || m > MOST)
+        return 99;
+    for (size_t i = 0; i <= n; i++) {
+        for (size_t j = 0; j <= m; j++) {
+            int best;
+            if (!i || !j) {
+                d[i][j] = (int)(i + j);
+                continue;
+            }
+            best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            best = d[i - 1][j] + 1 < best ? d[i - 1][j] + 1 : best;
+            best = d[i][j - 1] + 1 < best ? d[i][j - 1] + 1 : best;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+                best = d[i - 2][j - 2] + 1;
+            d[i][j] = best;
+        }
+    }
+    return d[n][m];
+}
+
+/* How far `word` is from `name`: a beginning of it is near. */
+static int far_from(const char *word, const char *name)
+{
+    const size_t n = strlen(word);
+    if (n >= 2 && !strncmp(word, name, n))
+        return 0;
+    const int d = distance(word, name);
+    return d <= (n < 5 ? 1 : 2) ? d : 99;
+}
+
+const tt_command *tt_command_find(const char *name)
+{
+    for (const tt_command *c = tt_commands; c->name; c++)
+        if (!strcmp(c->name, name))
+            return c;
+    return NULL;
+}
+
+const char *tt_command_near(const char *word)
+{
+    const char *near = NULL;
+    int best = 99;
+    for (const tt_command *c = tt_commands; c->name; c++) {
+        const int d = far_from(word, c->name);
+        if (d < best) {
+            best = d;
+            near = c->name;
+        }
+    }
+    return near;
+}
+
+static const char *option_near(const char *word, unsigned bit)
+{
+    const char *near = NULL;
+    int best = 99;
+    for (const tt_option *o = tt_options; o->name; o++) {
+        const int d = o->commands & bit ? far_from(word, o->name) : 99;
+        if (d < best) {
+            best = d;
+            near = o->name;
+        }
+    }
+    return near;
+}
+
+/* ---- values --------------------------------------------------------------------------------------- */
+
+/* Digits and at most one point, at most 15 digits that count: then value and power of ten are exact and the quotient is
+ * rounded once. Gives what follows, or NULL. strtod() would read "1.5" as 1 in some locales. */
+static const char *decimal(const char *p, double *value)
+{
+    double v = 0, power = 1;
+    int digits = 0, counted = 0;
+    bool point = false;
+    for (;; p++) {
+        if (*p == '.' && !point) {
+            point = true;
+            continue;
+        }
+        if (*p < '0' || *p > '9')
+            break;
+        digits++;
+        if (counted || *p != '0')
+            counted++;
+        if (counted > 15)
+            return NULL;
+        v = v * 10 + (*p - '0');
+        if (point)
+            power *= 10;
+        if (power > 1e22)
+            return NULL;
+    }
+    *value = v / power;
+    return digits ? p : NULL;
+}
+
+bool tt_number_parse(const char *text, double *value)
+{
+    const char *end = decimal(text, value);
+    return end && !*end;
+}
+
+/* "2G", "1.5g", "512MiB": a whole number of units after rounding. */
+static bool scaled(const char *text, double unit, double *value)
+{
+    static const char letters[] = "KMGT";
+    const char *p = decimal(text, value);
+    if (!p)
+        return false;
+    const char *at = *p ? strchr(letters, toupper((unsigned char)*p)) : NULL;
+    if (at) {
+        for (const char *l = letters; l <= at; l++)
+            *value *= unit;
+        p++;
+        if (unit == 1024 && *p == 'i')
+            p++;
+    }
+    if (unit == 1024 && *p == 'B')
+        p++;
+    *value = round(*value);
+    return !*p;
+}
+
+static bool side(const char **p, int *value)
+{
+    int v = 0;
+    for (; **p >= '0' && **p <= '9'; (*p)++) {
+        v = v * 10 + (**p - '0');
+        if (v > 1000000)
+            return false;
+    }
+    *value = v;
+    return true;
+}
+
+/* "800x600", "800x", "x600" */
+static bool size(const char *text, int *w, int *h)
+{
+    const char *p = text;
+    if (!side(&p, w) || (*w == 0 && p != text) || *p++ != 'x')
+        return false;
+    const char *second = p;
+    return side(&p, h) && (*h > 0 || p == second) && !*p && (*w || *h);
+}
+
+static bool is_word(const char *words, const char *text)
+{
+    const size_t n = strlen(text);
+    for (const char *p = words; n && *p;) {
+        const size_t l = strcspn(p, " ");
+        if (l == n && !memcmp(p, text, n))
+            return true;
+        p += l + (p[l] == ' ');
+    }
+    return false;
+}
+
+static tt_status append(const char ***list, const char *text, tt_error *err)
+{
+    size_t n = 0;
+    while (*list && (*list)[n])
+        n++;
+    const char **more = realloc(*list, (n + 2) * sizeof *more);
+    if (!more)
+        return tt_fail_memory(err, (n + 2) * sizeof *more);
+    more[n] = text;
+    more[n + 1] = NULL;
+    *list = more;
+    return TT_OK;
+}
+
+/* `named` is "--threads" or "TINTYPE_THREADS": where the value stands. */
+static tt_status store(tt_args *a, const tt_option *o, const char *named, const char *text, tt_error *err)
+{
+    char *field = (char *)a + o->field;
+    double v;
+    switch (o->kind) {
+    case TT_OPT_FLAG:
+        *(bool *)field = true;
+        return TT_OK;
+    case TT_OPT_TEXT:
+    case TT_OPT_FILE:
+        if (!*text)
+            return tt_fail(err, TT_ERR_USAGE, "%s wants a %s, which is empty", named, o->argument);
+        *(const char **)field = text;
+        return TT_OK;
+    case TT_OPT_WORD:
+        if (!is_word(o->words, text))
+            return tt_fail(err, TT_ERR_USAGE, "%s is %s; it can be one of: %s", named, text, o->words);
+        *(const char **)field = text;
+        return TT_OK;
+    case TT_OPT_INT:
+        if (!tt_number_parse(text, &v) || v != floor(v) || v < o->lo || v > o->hi)
+            return tt_fail(err, TT_ERR_USAGE, "%s is %s; a whole number from %.0f to %.0f is wanted", named, text, o->lo,
+                           o->hi);
+        *(int *)field = (int)v;
+        return TT_OK;
+    case TT_OPT_REAL:
+        if (!tt_number_parse(text, &v) || v < o->lo || v > o->hi)
+            return tt_fail(err, TT_ERR_USAGE, "%s is %s; a number from %g to %g is wanted", named, text, o->lo, o->hi);
+        *(double *)field = v;
+        return TT_OK;
+    case TT_OPT_BYTES:
+        if (!scaled(text, 1024, &v) || v < o->lo || v > o->hi)
+            return tt_fail(err, TT_ERR_USAGE, "%s is %s; at least 1M is wanted, with K, M, G or T behind the number",
+                           named, text);
+        *(uint64_t *)field = (uint64_t)v;
+        return TT_OK;
+    case TT_OPT_COUNT:
+        if (!scaled(text, 1000, &v) || v < o->lo || v > o->hi)
+            return tt_fail(err, TT_ERR_USAGE, "%s is %s; a number is wanted, K, M, G or T may follow it", named, text);
+        *(uint64_t *)field = (uint64_t)v;
+        return TT_OK;
+    case TT_OPT_SIZE:
+        if (!size(text, &a->width, &a->height))
+            return tt_fail(err, TT_ERR_USAGE,
+                           "%s is %s; 800x600, 800x or x600 is wanted, sides of 1 to 1000000 pixels", named, text);
+        a->size = text;
+        return TT_OK;
+    case TT_OPT_LIST:
+        if (text[0] == '=' || !strchr(text, '='))
+            return tt_fail(err, TT_ERR_USAGE, "%s is %s; %s is wanted", named, text, o->argument);
+        return append((const char ***)field, text, err);
+    }
+    return tt_fail(err, TT_ERR_INTERNAL, "%s: an option of no kind", named);
+}
+
+/* ---- the command line ----------------------------------------------------------------------------- */
+
+enum { MOST = 64, LONG = 256 }; /* long options' values begin where no letter is */
+
+static tt_status environment(tt_args *a, tt_error *err)
+{
+    for (const tt_option *o = tt_options; o->name; o++) {
+        const char *text = o->env && o->commands & a->command->bit ? getenv(o->env) : NULL;
+        const tt_status st = text && *text ? store(a, o, o->env, text, err) : TT_OK;
+        if (st)
+            return st;
+    }
+    return TT_OK;
+}
+
+static tt_status no_such_option(const tt_command *cmd, const char *arg, tt_error *err)
+{
+    if (!strncmp(arg, "--", 2)) {
+        char word[64];
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
+        const char *near = option_near(word, cmd->bit);
+        if (near)
+            return tt_fail(err, TT_ERR_USAGE, "%s has no option %s; did you mean --%s?", cmd->name, arg, near);
+    }
+    return tt_fail(err, TT_ERR_USAGE, "%s has no option %s", cmd->name, arg);
+}
+
+static tt_status operands(tt_args *a, int argc, char **argv, tt_error *err)
+{
+    const tt_command *cmd = a->command;
+    a->operand = argv;
+    a->operands = argc;
+    if (a->help)
+        return TT_OK;
+    if (argc < cmd->least)
+        return tt_fail(err, TT_ERR_USAGE, "%s wants %s", cmd->name, cmd->operands);
+    if (cmd->most >= 0 && argc > cmd->most)
+        return tt_fail(err, TT_ERR_USAGE, "%s: %s is one argument too many", cmd->name, argv[cmd->most]);
+    for (int i = 0; i < argc; i++)
+        if (!*argv[i])
+            return tt_fail(err, TT_ERR_USAGE, "%s: an argument is empty", cmd->name);
+    return TT_OK;
+}
+
+tt_status tt_args_parse(tt_args *a, const tt_command *cmd, int argc, char **argv, tt_error *err)
+{
+    char letters[2 * MOST + 2] = ":"; /* a missing value is told from an unknown option */
+    struct option longs[MOST + 1];
+    int n = 0, got;
+    *a = (tt_args){.command = cmd};
+    memset(longs, 0, sizeof longs);
+    for (const tt_option *o = tt_options; o->name && n < MOST; o++) {
+        if (!(o->commands & cmd->bit))
+            continue;
+        longs[n++] = (struct option){o->name, o->argument ? required_argument : no_argument, NULL,
+                                     LONG + (int)(o - tt_options)};
+        const size_t end = strlen(letters);
+        if (o->letter)
+            snprintf(letters + end, sizeof letters - end, "%c%s", o->letter, o->argument ? ":" : "");
+    }
+    tt_status st = environment(a, err); /* first: options go over it */
+    opterr = 0;
+    optind = 0;
+    while (!st && (got = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        const tt_option *o = NULL;
+        const int what = got == ':' || got == '?' ? optopt : got;
+        for (const tt_option *p = tt_options; p->name; p++)
+            if (p->commands & cmd->bit && what && (what == LONG + (int)(p - tt_options) || what == p->letter))
+                o = p;
+        if (!o && what && what < LONG) /* a letter among several in one argument */
+            return no_such_option(cmd, (char[]){'-', (char)what, 0}, err);
+        if (!o)
+            return no_such_option(cmd, argv[optind - 1], err);
+        char named[32];
+        snprintf(named, sizeof named, "--%s", o->name);
+        if (got == ':')
+            return tt_fail(err, TT_ERR_USAGE, "%s wants a value: %s %s", named, named, o->argument);
+        if (got == '?')
+            return tt_fail(err, TT_ERR_USAGE, "%s takes no value: %s", named, argv[optind - 1]);
+        st = store(a, o, named, optarg, err);
+    }
+    return st ? st : operands(a, argc - optind, argv + optind, err);
+}
+
+void tt_args_clear(tt_args *a)
+{
+    free(a->net);
+    a->net = NULL;
+}

@@ -1,0 +1,47 @@
+/*
+ * Files that appear whole or not at all.
+ * A temporary in the same directory (O_TMPFILE, or .NAME.tintype-PID-RAND), every write checked, fsync, then
+ * link or rename, then fsync of the directory. A reader sees the old file or the whole new one.
+ */
+#ifndef TT_SRC_OUTPUT_H
+#define TT_SRC_OUTPUT_H
+
+#include "engine/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct tt_output tt_output;
+
+/*
+ * Begin a file. "-" is standard output (then nothing is atomic). `overwrite`: an existing file is replaced at
+ * tt_output_commit(); else TT_ERR_OUTPUT now, and again at commit if one appeared meanwhile (RENAME_NOREPLACE or
+ * link). A symbolic link is followed to the file it names; an existing special file (/dev/full, a FIFO) is
+ * written in place whatever `overwrite` says; a directory or a disk is refused, and so is a file we may not
+ * write to. An existing file's permission bits are kept, its owner where we may. Other names of it (hard links)
+ * keep the old contents.
+ * The program ignores SIGPIPE and SIGXFSZ: both come as errors here.
+ */
+tt_status tt_output_open(tt_output **out, const char *path, bool overwrite, tt_error *err);
+/* false once anything failed; the sentence comes at commit */
+bool tt_output_put(void *out, const void *bytes, size_t n);
+/* Flush, sync, rename. Always frees `out`. TT_ERR_TEMPORARY (disk full, I/O), TT_ERR_OUTPUT. */
+tt_status tt_output_commit(tt_output *out, tt_error *err);
+/* Give up: nothing is left behind. Accepts NULL. */
+void tt_output_abort(tt_output *out);
+/* The whole of it for bytes in memory. */
+tt_status tt_output_write(const char *path, const void *bytes, size_t n, bool overwrite, tt_error *err);
+/* Remove this user's temporaries in `directory` whose process is gone. Errors are not errors. */
+void tt_output_sweep(const char *directory);
+
+/*
+ * A whole file or "-" into memory (free() it; never NULL on success). Refuses more than `most` bytes, directories
+ * with a clear sentence. TT_ERR_INPUT, TT_ERR_MEMORY.
+ * tt_read_file_if(): reading stops after the first 64 KB or less if `wanted` says no to them, and what was read
+ * until then is the result: who looks for a picture need not read a film or /dev/zero to its end.
+ */
+tt_status tt_read_file(const char *path, size_t most, unsigned char **bytes, size_t *size, tt_error *err);
+tt_status tt_read_file_if(const char *path, size_t most, bool (*wanted)(const unsigned char *head, size_t n),
+                          unsigned char **bytes, size_t *size, tt_error *err);
+
+#endif

@@ -1,0 +1,229 @@
+/* Planning of a pass: routes, extension, tiles. Its run is in src/pass_run.c. */
+#include "src/pass.h"
+
+#include "engine/plan.h"
+#include "src/sink.h"
+
+#include <math.h>
+#include <string.h>
+
+tt_status tt_pass_init(tt_pass *p, const tt_network *net, int colours, int in_w, int in_h, int base_w, int base_h,
+                       bool tta, int threads, tt_error *err)
+{
+    const tt_net_facts *f = &net->facts;
+    const tt_traits *t = &net->traits;
+    *p = (tt_pass){.net = net, .tta = tta, .colours = colours, .in_w = in_w, .in_h = in_h, .base_w = in_w,
+                   .base_h = in_h, .threads = threads};
+    if (f->scale_den != 1 || f->scale_num < 1)
+        return tt_fail(err, TT_ERR_UNSUPPORTED, "%s: a network that makes pictures smaller is not for pictures",
+                       net->path);
+    if (f->in_channels != f->out_channels || (f->in_channels != 1 && f->in_channels != 3))
+        return tt_fail(err, TT_ERR_UNSUPPORTED,
+                       "%s: the network turns %d planes into %d; pictures need 3 into 3 or 1 into 1", net->path,
+                       f->in_channels, f->out_channels);
+    if (t->enlarge_first) {
+        if (t->border || t->multiple > 1 || f->multiple > 1 || f->scale_num != 1)
+            return tt_fail(err, TT_ERR_INTERNAL, "%s: a network at the output's size must take any size",
+                           net->path);
+        p->base_w = base_w;
+        p->base_h = base_h;
+    }
+    p->out_w = p->to_w = p->base_w * f->scale_num;
+    p->out_h = p->to_h = p->base_h * f->scale_num;
+    if (f->in_channels == 3 && colours == 1)
+        p->route = TT_ROUTE_GREY;
+    else if (f->in_channels == 1 && colours == 3)
+        p->route = TT_ROUTE_LUMA;
+    return TT_OK;
+}
+
+int tt_pass_tiles(const tt_pass *p)
+{
+    return p->across.count * p->down.count;
+}
+
+/* ---- memory --------------------------------------------------------------------------------------- */
+
+static uint64_t add(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static uint64_t plane_bytes(int planes, int h, int w)
+{
+    return (uint64_t)planes * (uint64_t)h * (uint64_t)w * sizeof(float);
+}
+
+/* Is the picture read through the bicubic somewhere? */
+static bool zooms(const tt_pass *p)
+{
+    return p->base_w != p->in_w || p->base_h != p->in_h || (p->route == TT_ROUTE_LUMA && p->out_w != p->in_w);
+}
+
+static uint64_t buffer_bytes(const tt_pass *p)
+{
+    const tt_net_facts *f = &p->net->facts;
+    const bool luma = p->route == TT_ROUTE_LUMA;
+    const uint64_t in = plane_bytes(1, p->down.tile, p->across.tile);
+    const uint64_t out = plane_bytes(1, p->tile_out_h, p->tile_out_w);
+    uint64_t sum = (uint64_t)(luma ? 3 : f->in_channels) * in + (uint64_t)f->out_channels * out;
+    if (luma)
+        sum += 3 * out;
+    if (p->tta)
+        sum += (uint64_t)f->in_channels * in + (uint64_t)f->out_channels * out;
+    if (zooms(p)) {
+        const int widest = p->across.tile > p->tile_out_w ? p->across.tile : p->tile_out_w;
+        sum = add(sum, tt_zoom_bytes(p->in_w, p->in_h, p->out_w, p->out_h, widest, p->threads));
+    }
+    return add(sum, tt_sink_bytes(p->colours, p->out_w, p->out_h, p->to_w, p->to_h, p->across.count == 1,
+                                  p->tile_out_h, p->threads));
+}
+
+/* arena and flops of one tile lying h x w */
+static tt_status measure_plan(tt_pass *p, int h, int w, uint64_t *arena, tt_error *err)
+{
+    tt_plan *plan;
+    tt_plan_facts f;
+    const tt_plan_options o = {.threads = p->threads, .only_size = true};
+    const tt_status st = tt_plan_new(&plan, p->net->net, h, w, &o, err);
+    if (st)
+        return st;
+    tt_plan_get_facts(plan, &f);
+    tt_plan_free(plan);
+    p->flops = f.flops;
+    *arena = f.arena_bytes > *arena ? f.arena_bytes : *arena;
+    return TT_OK;
+}
+
+/* The sizes that follow from the tile's shape. */
+static tt_status measure(tt_pass *p, tt_error *err)
+{
+    uint64_t arena = 0;
+    tt_status st = tt_net_size(p->net->net, p->down.tile, p->across.tile, &p->tile_out_h, &p->tile_out_w, err);
+    if (!st)
+        st = measure_plan(p, p->down.tile, p->across.tile, &arena, err);
+    if (!st && p->tta && p->down.tile != p->across.tile)
+        st = measure_plan(p, p->across.tile, p->down.tile, &arena, err);
+    if (!st) {
+        p->bytes = add(arena, buffer_bytes(p));
+    } else if (st == TT_ERR_MEMORY) {
+        p->bytes = UINT64_MAX; /* too large to reckon with: certainly too large */
+        st = TT_OK;
+    }
+    return st;
+}
+
+/* ---- extension ------------------------------------------------------------------------------------ */
+
+static int gcd(int a, int b)
+{
+    return b ? gcd(b, a % b) : a;
+}
+
+static void extend_axis(const tt_pass *p, tt_axis *a, int n)
+{
+    const tt_traits *t = &p->net->traits;
+    const tt_net_facts *f = &p->net->facts;
+    const int m = t->multiple > 1 ? t->multiple : 1, g = f->multiple > 1 ? f->multiple : 1;
+    *a = (tt_axis){.want = n * f->scale_num, .scale = f->scale_num, .multiple = m / gcd(m, g) * g};
+    if (t->block) {
+        const int step = t->block - 2 * t->border, count = (n + step - 1) / step;
+        a->size = count * step + 2 * t->border;
+        tt_axis_blocks(a, t->block, t->border);
+        return;
+    }
+    a->size = n + 2 * t->border;
+    if (a->size < t->least)
+        a->size = t->least;
+    a->size = (a->size + a->multiple - 1) / a->multiple * a->multiple;
+    tt_axis_reach(a, f, t->border, p->tta);
+    tt_axis_whole(a);
+}
+
+/* ---- tiles ---------------------------------------------------------------------------------------- */
+
+enum { MOST = 80, LEAST_STRIDE = 32 }; /* shorter strides compute next to nothing but overlap */
+
+/* Lengths worth trying on one axis, longest first: those that leave no tile half used. */
+static int lengths(const tt_axis *axis, int *length)
+{
+    tt_axis a = *axis;
+    const int shortest = tt_axis_shortest(&a, LEAST_STRIDE);
+    int n = 0;
+    for (int count = 1; n < MOST - 1; count += 1 + count / 6) {
+        if (!tt_axis_divide(&a, count) || a.tile <= shortest)
+            break;
+        if (!n || a.tile < length[n - 1])
+            length[n++] = a.tile;
+    }
+    length[n++] = shortest;
+    return n;
+}
+
+static double mebibytes(uint64_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
+static tt_status refuse(const tt_pass *p, uint64_t budget, uint64_t held, tt_error *err)
+{
+    const char *what = p->net->traits.block ? "block" : "tile";
+    if (p->bytes == UINT64_MAX)
+        return tt_fail(err, TT_ERR_MEMORY, "a picture of %dx%d pixels is too large for this network", p->out_w,
+                       p->out_h);
+    return tt_fail(err, TT_ERR_MEMORY,
+                   "a result of %dx%d pixels needs at least %.0f MiB with this network (pictures and weights %.0f MiB, "
+                   "the smallest %s %.0f MiB) and the memory budget is %.0f MiB: raise it, or take a smaller picture, "
+                   "factor or network",
+                   p->to_w, p->to_h, ceil(mebibytes(add(held, p->bytes))), mebibytes(held), what,
+                   mebibytes(p->bytes), floor(mebibytes(add(budget, held))));
+}
+
+/* Walk along the border between what fits and what does not: lengths down the one axis, and for each the longest that
+ * fits on the other. Memory grows with both, so neither has to go back. */
+static tt_status choose(tt_pass *p, uint64_t budget, uint64_t held, tt_error *err)
+{
+    int tall[MOST], wide[MOST];
+    const int n_tall = lengths(&p->down, tall), n_wide = lengths(&p->across, wide);
+    tt_pass best = {0};
+    double least = INFINITY;
+    for (int i = 0, j = n_wide - 1; i < n_tall && j >= 0; i++) {
+        for (; j >= 0; j--) {
+            tt_axis_cut(&p->down, tall[i]);
+            tt_axis_cut(&p->across, wide[j]);
+            const tt_status st = measure(p, err);
+            if (st)
+                return st;
+            if (p->bytes > budget)
+                break;
+            const double cost = (double)p->down.tile * p->down.count * p->across.tile * p->across.count;
+            if (cost < least) {
+                least = cost;
+                best = *p;
+            }
+        }
+        j = j < n_wide - 1 ? j + 1 : j; /* the last that fitted; the next row of lengths starts there */
+    }
+    if (least == INFINITY)
+        return refuse(p, budget, held, err); /* p is the smallest */
+    *p = best;
+    return TT_OK;
+}
+
+tt_status tt_pass_plan(tt_pass *p, uint64_t budget, uint64_t held, tt_error *err)
+{
+    const tt_traits *t = &p->net->traits;
+    const bool bare = !t->border && !t->block;
+    p->border = t->border;
+    p->extend = bare ? TT_EXTEND_REFLECT : TT_EXTEND_REPLICATE;
+    if (t->block && t->block <= 2 * t->border)
+        return tt_fail(err, TT_ERR_INTERNAL, "a block of %d pixels is all border", t->block);
+    extend_axis(p, &p->across, p->base_w);
+    extend_axis(p, &p->down, p->base_h);
+    tt_status st = measure(p, err);
+    if (st || p->bytes <= budget)
+        return st;
+    if (t->block || p->net->facts.global)
+        return refuse(p, budget, held, err);
+    return choose(p, budget, held, err);
+}

@@ -1,0 +1,65 @@
+/*
+ * Once through the network with a whole picture: planned, cut into tiles where memory is short, run.
+ */
+#ifndef TT_SRC_PASS_H
+#define TT_SRC_PASS_H
+
+#include "engine/planes.h"
+
+#include "src/context.h"
+#include "src/tiles.h"
+
+#include <stdbool.h>
+
+typedef enum tt_route {
+    TT_ROUTE_PLAIN, /* as many colours as the network has planes */
+    TT_ROUTE_GREY,  /* grey through an RGB network: three equal planes, luma of the result */
+    TT_ROUTE_LUMA,  /* colour through a network of one plane: Y goes through it, chroma is enlarged by bicubic */
+} tt_route;
+
+typedef struct tt_pass {
+    const tt_network *net;
+    tt_route route;
+    bool tta;
+    int colours;        /* planes of the picture: 1 or 3 */
+    int in_w, in_h;     /* of the picture that comes */
+    int base_w, base_h; /* of the picture the network sees: another where it is enlarged by bicubic first */
+    int out_w, out_h;   /* base times the network's scale */
+    int to_w, to_h;     /* after resampling; out_w, out_h where there is none */
+    int threads;
+    /* set by tt_pass_plan() */
+    tt_extend extend;
+    int border;         /* of the extended picture, left and top */
+    tt_axis across, down;
+    int tile_out_w, tile_out_h; /* what the network makes of a tile */
+    double flops;       /* of one tile, once */
+    uint64_t bytes;     /* planes, arena, resampling: all but pictures and weights */
+} tt_pass;
+
+/*
+ * Fill a pass from the sizes: route and out_*. to_w = to_h = 0: no resampling. base_* only for a network that works at
+ * the output's size (traits.enlarge_first).
+ */
+tt_status tt_pass_init(tt_pass *p, const tt_network *net, int colours, int in_w, int in_h, int base_w, int base_h,
+                       bool tta, int threads, tt_error *err);
+/*
+ * Choose the tiles: one where that fits into `budget` bytes, else those that compute the fewest pixels. `held`: what
+ * is taken beside, for the sentence. TT_ERR_MEMORY where not even the smallest fits.
+ */
+tt_status tt_pass_plan(tt_pass *p, uint64_t budget, uint64_t held, tt_error *err);
+int tt_pass_tiles(const tt_pass *p);
+
+typedef struct tt_pass_watch {
+    const atomic_int *cancel;
+    void (*progress)(void *user, double done); /* NULL: none */
+    void *user;
+    double done, share;      /* of the whole work: before this pass, and of it */
+    double *network_seconds; /* added to */
+} tt_pass_watch;
+
+/* from: samples of in_w x in_h. to: of to_w x to_h; the first `colours` channels are written. Tiles become smaller
+ * where memory cannot be had after all. TT_ERR_NUMERIC, TT_ERR_CANCELLED, TT_ERR_MEMORY. */
+tt_status tt_pass_run(tt_pass *p, tt_pool *pool, const tt_pixels *from, const tt_pixels *to,
+                      const tt_pass_watch *watch, tt_error *err);
+
+#endif

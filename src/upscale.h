@@ -1,0 +1,27 @@
+/* The path of one picture: planes, tiles through a network, resampling, bytes. Behind tt_upscale() of tintype.h. */
+#ifndef TT_SRC_UPSCALE_H
+#define TT_SRC_UPSCALE_H
+
+#include "src/context.h"
+#include "src/image/image.h"
+
+/* How it was, or would be, done. */
+typedef struct tt_report {
+    int width, height;         /* of the result */
+    int passes;                /* times through the network; 0: resampling only */
+    int tiles;                 /* in all passes */
+    int tile_width, tile_height; /* input pixels, overlap included, first pass */
+    int overlap;               /* input pixels on each side */
+    uint64_t planned_bytes;    /* most memory beside the program: pictures, planes, arena, weights */
+    double flops;
+    double network_seconds;    /* 0 for an estimate */
+} tt_report;
+
+/* Everything but the work: sizes, tiles, memory, or the reason why not. */
+tt_status tt_upscale_estimate(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
+                              tt_report *r, tt_error *err);
+/* tt_upscale() with a report (may be NULL). */
+tt_status tt_upscale_report(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
+                            tt_image **out, tt_report *r, tt_error *err);
+
+#endif

@@ -1,0 +1,16 @@
+/* Small networks with seeded weights, made in memory, for the tests of the engine. */
+#ifndef TT_TESTS_ENGINE_TOY_H
+#define TT_TESTS_ENGINE_TOY_H
+
+#include "engine/plan.h"
+
+/* A dense block with both residuals, nearest enlargement, a last convolution with clamp: 3 -> 3 channels, x2. */
+tt_status toy_dense(tt_net **net, unsigned cpu, tt_error *err);
+/* conv, pixel shuffle, nearest skip; valid convolutions, a stride, a transposed one, a crop joined by an addition. */
+tt_status toy_shuffle(tt_net **net, unsigned cpu, tt_error *err);
+tt_status toy_hourglass(tt_net **net, unsigned cpu, tt_error *err);
+
+/* n floats in -1..1 from the seed; malloc */
+float *toy_noise(size_t n, unsigned seed);
+
+#endif

@@ -1,0 +1,10 @@
+/* Every suite of tests/, in the order they run: X(name) declares Suite *suite_name(void). */
+#define SUITES(X) \
+    X(kernels_conv) \
+    X(kernels_elem) \
+    X(kernels_move) \
+    X(kernels_picture) \
+    X(kernels_half) \
+    X(engine_threads) \
+    X(engine_plan) \
+    X(engine_safetensors)

@@ -1,0 +1,67 @@
+#!/bin/sh
+# Find what tintype builds with, install what is missing where that is possible, and write the flags to $1.
+set -eu
+config=$1
+
+# pkg-config module, Debian package, what for
+needs='libpng libpng-dev
+libjpeg libjpeg-dev
+lcms2 liblcms2-dev
+jansson libjansson-dev
+openblas libopenblas-dev
+OpenCL ocl-icd-opencl-dev
+check check'
+
+missing() {
+    command -v "${CC:-cc}" >/dev/null 2>&1 && echo '#include <stdio.h>' | ${CC:-cc} -E - >/dev/null 2>&1 ||
+        printf ' gcc libc6-dev'
+    command -v ar >/dev/null 2>&1 || printf ' binutils'
+    if ! command -v pkg-config >/dev/null 2>&1; then
+        printf ' pkg-config'
+        echo "$needs" | while read -r module package; do printf ' %s' "$package"; done
+        return
+    fi
+    echo "$needs" | while read -r module package; do
+        pkg-config --exists "$module" || printf ' %s' "$package"
+    done
+}
+
+want=$(missing)
+if [ -n "$want" ]; then
+    line="apt-get install -y --no-install-recommends$want"
+    if ! command -v apt-get >/dev/null 2>&1; then
+        echo "tintype needs these Debian packages, or what your system calls them:$want" >&2
+        exit 1
+    fi
+    if [ "$(id -u)" = 0 ]; then
+        as_root=''
+    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+        as_root='sudo'
+    else
+        echo "tintype needs some packages. Please run this line, then make again:" >&2
+        echo "    sudo $line" >&2
+        exit 1
+    fi
+    echo "installing:$want" >&2
+    # the lists may be missing or old: fetch them only when the first try fails
+    DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND
+    $as_root $line -qq >/dev/null 2>&1 || {
+        $as_root apt-get update -qq
+        $as_root $line -qq >/dev/null
+    }
+    want=$(missing)
+    if [ -n "$want" ]; then
+        echo "still missing after the installation:$want" >&2
+        exit 1
+    fi
+fi
+
+mkdir -p "$(dirname "$config")"
+{
+    echo "# written by tools/setup.sh"
+    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson check)"
+    echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson)"
+    echo "TEST_LIBS := $(pkg-config --libs check)"
+} >"$config.new"
+mv "$config.new" "$config"
