@@ -119,7 +119,11 @@ typedef struct report {
     bool scalar_agrees, peer_agrees, ran;
 } report;
 
-static double rate(const runner *r, spread s) { return s.median > 0 ? r->work.flops / s.median : 0; }
+/* flops, or where there are none bytes, a second */
+static double rate(const runner *r, spread s)
+{
+    return s.median > 0 ? (r->work.flops > 0 ? r->work.flops : r->work.bytes) / s.median : 0;
+}
 
 /* The scalar kernels, on part of the work and not many times: an order of magnitude is enough of them. */
 static void compare_with_scalar(report *out, const runner *ours, const tt_bench_env *env)
@@ -181,12 +185,16 @@ static void print_row(FILE *out, const report *r)
         fprintf(out, " not possible here\n");
         return;
     }
-    fprintf(out, " %8.2f (%.2f..%.2f)", r->ours.median * 1e3, r->ours.low * 1e3, r->ours.high * 1e3);
-    if (r->rate > 0)
+    const int digits = r->ours.median < 1e-3 ? 4 : 2;
+    fprintf(out, " %8.*f (%.*f..%.*f)", digits, r->ours.median * 1e3, digits, r->ours.low * 1e3, digits,
+            r->ours.high * 1e3);
+    if (r->work.flops > 0)
         fprintf(out, " %7.1f GFLOP/s %3.0f %%", r->rate * 1e-9, 100 * r->rate / r->peak);
+    else
+        fprintf(out, " %7.1f GB/s", r->rate * 1e-9);
     if (r->work.pixels > 0)
         fprintf(out, " %7.3f Mpixel/s", r->work.pixels / r->ours.median * 1e-6);
-    if (r->work.bytes > 0)
+    if (r->work.bytes > 0 && !r->c->one_thread)
         fprintf(out, " %7.1f MiB", r->work.bytes / 1048576);
     if (r->scalar > 0)
         fprintf(out, " %5.1f x scalar%s", r->rate / r->scalar, r->scalar_agrees ? "" : " (RESULTS DIFFER)");
@@ -205,7 +213,7 @@ static void print_json(FILE *out, const report *r)
         return;
     fprintf(out, "{\"case\": \"%s\", \"isa\": \"%s\", \"ms\": %.4f, \"ms_low\": %.4f, \"ms_high\": %.4f",
             r->c->name, r->isa, r->ours.median * 1e3, r->ours.low * 1e3, r->ours.high * 1e3);
-    if (r->rate > 0)
+    if (r->work.flops > 0)
         fprintf(out, ", \"gflops\": %.2f, \"share_of_peak\": %.3f", r->rate * 1e-9, r->rate / r->peak);
     if (r->work.pixels > 0)
         fprintf(out, ", \"mpixels\": %.4f", r->work.pixels / r->ours.median * 1e-6);

@@ -215,6 +215,6 @@ static void run(void *state)
 static const tt_bench_side tintype = {"tintype", setup, run, teardown, NULL};
 
 #define CASE(text, ...)                                                                                      \
-    {.name = text, .shape = &(const misc_shape){__VA_ARGS__}, .ours = &tintype, .scalar = true,               \
+    {.name = text, .shape = &(const misc_shape){__VA_ARGS__}, .ours = &tintype, .scalar = true,              \
      .one_thread = true},
 const tt_bench_case tt_bench_kernels_misc[] = {BENCH_MISC(CASE){.name = NULL}};

@@ -26,9 +26,9 @@ static double triangle(double x)
 static double lanczos3(double x)
 {
     const double pi = 3.14159265358979323846;
-    if (fabs(x) >= 3)
-        return 0;
-    return x == 0 ? 1 : 3 * sin(pi * x) * sin(pi * x / 3) / (pi * pi * x * x);
+    if (fabs(x) >= 3 || x == trunc(x)) /* sin(pi) is not zero in floating point */
+        return x == 0;
+    return 3 * sin(pi * x) * sin(pi * x / 3) / (pi * pi * x * x);
 }
 
 static const struct {

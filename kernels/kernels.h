@@ -173,7 +173,7 @@ tt_affine3_fn tt_affine3_c, tt_affine3_avx2, tt_affine3_avx512;
  * Separable resampling (nearest, bilinear, bicubic, Lanczos are choices of taps: see engine/resize.h).
  * resize_v: dst[x] = sum_t w[t] * rows[t][x]
  * resize_h: dst[x] = sum_t w[x * taps + t] * src[index[x * taps + t]]
- * taps >= 1. Terms in order of t. Within taps * FLT_EPSILON * (sum of magnitudes) of _c.
+ * taps >= 1. resize_v: terms in order of t; resize_h: an order that depends on taps alone. Within taps * FLT_EPSILON * (sum of magnitudes) of _c.
  */
 typedef void tt_resize_v_fn(float *dst, const float *const *rows, const float *w, int taps, size_t n);
 typedef void tt_resize_h_fn(float *dst, const float *src, const int32_t *index, const float *w, int taps, size_t n);

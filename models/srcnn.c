@@ -29,10 +29,10 @@ static bool match(const tt_weights *w)
     return found >= 2 && w->count <= 8;
 }
 
-static tt_val layer(tt_build *b, tt_val x, const char *name, tt_act act, bool replicate)
+static tt_val layer(tt_build *b, tt_val x, const char *name, tt_act act, int out, bool replicate)
 {
     tt_need_bias(b, x, name);
-    return tt_conv(b, x, name, .act = act, .replicate = replicate);
+    return tt_conv(b, x, name, .act = act, .out = out, .replicate = replicate);
 }
 
 static tt_val srcnn(tt_build *b, tt_traits *t)
@@ -49,12 +49,9 @@ static tt_val srcnn(tt_build *b, tt_traits *t)
              replicate ? "replicate" : "zero");
 
     tt_val y = tt_input(b, 1);
-    y = layer(b, y, "conv1", TT_ACT_RELU, replicate); /* equation 1 */
-    y = layer(b, y, "conv2", TT_ACT_RELU, replicate); /* equation 2 */
-    y = layer(b, y, "conv3", TT_ACT_NONE, replicate); /* equation 3 */
-    if (tt_channels(b, y) > 1)
-        tt_refuse(b, "conv3.weight makes %d planes where 1 is wanted", tt_channels(b, y));
-    return y;
+    y = layer(b, y, "conv1", TT_ACT_RELU, 0, replicate);    /* equation 1 */
+    y = layer(b, y, "conv2", TT_ACT_RELU, 0, replicate);    /* equation 2 */
+    return layer(b, y, "conv3", TT_ACT_NONE, 1, replicate); /* equation 3 */
 }
 
 const tt_model tt_model_srcnn = {

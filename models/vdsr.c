@@ -31,11 +31,11 @@ static bool has_layer(tt_build *b, int i)
     return has;
 }
 
-static tt_val layer(tt_build *b, tt_val x, const char *name, tt_act act, bool biased)
+static tt_val layer(tt_build *b, tt_val x, const char *name, tt_act act, int out, bool biased)
 {
     if (biased)
         tt_need_bias(b, x, name);
-    return tt_conv(b, x, name, .act = act, .k = 3);
+    return tt_conv(b, x, name, .act = act, .out = out, .k = 3);
 }
 
 static tt_val vdsr(tt_build *b, tt_traits *t)
@@ -46,14 +46,14 @@ static tt_val vdsr(tt_build *b, tt_traits *t)
         tt_refuse(b, "input.weight reads %zu planes; VDSR is known for one, luma", planes);
 
     tt_val y = tt_input(b, 1);
-    tt_val z = layer(b, y, "input", TT_ACT_RELU, biased);
+    tt_val z = layer(b, y, "input", TT_ACT_RELU, 0, biased);
     int layers = 0;
-    for (; has_layer(b, layers); layers++) {
+    for (; has_layer(b, layers) || has_layer(b, layers + 1); layers++) { /* a gap: tt_conv() says where */
         tt_enter(b, "residual_layer.%d.", layers);
-        z = layer(b, z, "conv", TT_ACT_RELU, biased);
+        z = layer(b, z, "conv", TT_ACT_RELU, 0, biased);
         tt_leave(b);
     }
-    tt_val residual = layer(b, z, "output", TT_ACT_NONE, biased);
+    tt_val residual = layer(b, z, "output", TT_ACT_NONE, 1, biased);
 
     t->enlarge_first = 1;
     snprintf(t->variant, sizeof t->variant, "%d layers, %zu features", layers + 2,

@@ -29,7 +29,7 @@ const tt_command tt_commands[] = {
      "directories, and beside the input where OUTPUT is missing, the pattern is {stem}_x{scale}.{ext}. {ext} is the "
      "input's own ending unless --format says otherwise. Standard input goes to standard output, as PNG, where "
      "OUTPUT is missing.\n\n"
-     "No existing file is touched without --overwrite. A result appears whole or not at all. Size, depth, grey, "
+     "No existing file is touched without --overwrite. A result appears whole or not at all. Depth, grey, "
      "alpha, colour profile, EXIF, XMP and resolution of the input are kept. One bad file does not stop the others.",
      tt_cmd_upscale},
     {"compare", TT_CMD_COMPARE, "A B", 2, 2, "measure how alike two pictures are (PSNR, SSIM)",
@@ -135,7 +135,7 @@ const tt_option tt_options[] = {
         .help = "for each case; 1 if missing"),
     OPT("threads", 't', INT, "N", NETWORK | TT_CMD_BENCH, threads, .lo = 1, .hi = 1024, .env = "TINTYPE_THREADS",
         .help = "all processors if missing"),
-    OPT("memory", 0, BYTES, "SIZE", NETWORK, memory, .lo = 1 << 20, .hi = 1e18, .env = "TINTYPE_MEMORY",
+    OPT("memory", 0, BYTES, "SIZE", TT_CMD_UPSCALE | TT_CMD_RUN, memory, .lo = 1 << 20, .hi = 1e18, .env = "TINTYPE_MEMORY",
         .help = "memory to work in, 2G or 500M say; 60 % of the machine's if missing"),
     OPT("man", 0, FLAG, NULL, TT_CMD_HELP, man, .help = "print the manual page"),
     OPT("json", 0, FLAG, NULL, MACHINES, json,

@@ -12,8 +12,8 @@ static __m256i lanes(size_t left)
 
 /*
  * Samples of interleaved pixels: the 32-bit word that holds each is brought to its lane, the sample shifted
- * down and the rest masked off. With 2, 3 or 4 samples a pixel 32 bytes hold 8 samples of a byte, or 4 of two.
- * The last few samples, for which so many bytes are not there, are left to the loop of the reference.
+ * down and the rest masked off. With 2, 3 or 4 samples a pixel 32 bytes hold 8 samples of a byte, or 4 of
+ * two. The last few samples, for which so many bytes are not there, are left to the loop of the reference.
  */
 enum { STEP_MAX = 4 };
 
@@ -192,7 +192,7 @@ void tt_resize_v_avx2(float *dst, const float *const *rows, const float *w, int 
 /*
  * The taps of an output lie side by side in a vector. Inside a picture their indices count upwards by one and
  * plain loads read the samples; at its borders they repeat or turn back, and a gather does: both see the same
- * values, so nothing depends on the place. Four or eight outputs are looked at, and summed, together.
+ * values, so nothing depends on the place. Four or eight outputs are summed together.
  */
 static __m256i load_index(const int32_t *p)
 {
@@ -253,8 +253,8 @@ static float one_output4(const float *src, const int32_t *index, const float *w)
 }
 
 /*
- * Any number of taps: full vectors of eight, then a last one of which `last` are there. Adds the products of
- * taps t, t + 4, t + 8... of one output. `full` is a constant where it is small, which unrolls the loops.
+ * Any number of taps: full vectors of eight, then one with lanes `last`. Adds the products of taps t, t + 4,
+ * t + 8... of one output. `full` is a constant where it is small, which unrolls the loops.
  */
 static inline __attribute__((always_inline)) __m128 products(const float *src, const int32_t *index,
                                                              const float *w, int full, __m256i last)
@@ -275,17 +275,19 @@ static inline __attribute__((always_inline)) __m128 products(const float *src, c
             sum = _mm256_fmadd_ps(_mm256_loadu_ps(window + t), _mm256_loadu_ps(w + t), sum);
         sum = _mm256_fmadd_ps(_mm256_maskload_ps(window + 8 * full, last), last_w, sum);
     } else {
-        for (int t = 0; t < 8 * full; t += 8)
-            sum = _mm256_fmadd_ps(_mm256_i32gather_ps(src, load_index(index + t), 4), _mm256_loadu_ps(w + t), sum);
-        const __m256 s =
-            _mm256_mask_i32gather_ps(_mm256_setzero_ps(), src, last_at, _mm256_castsi256_ps(last), 4);
+        for (int t = 0; t < 8 * full; t += 8) {
+            const __m256 s = _mm256_i32gather_ps(src, load_index(index + t), 4);
+            sum = _mm256_fmadd_ps(s, _mm256_loadu_ps(w + t), sum);
+        }
+        const __m256 m = _mm256_castsi256_ps(last);
+        const __m256 s = _mm256_mask_i32gather_ps(_mm256_setzero_ps(), src, last_at, m, 4);
         sum = _mm256_fmadd_ps(s, last_w, sum);
     }
     return _mm_add_ps(_mm256_castps256_ps128(sum), _mm256_extractf128_ps(sum, 1));
 }
 
-static inline __attribute__((always_inline)) void resize_any(float *dst, const float *src, const int32_t *index,
-                                                             const float *w, int taps, int full, size_t n)
+static inline __attribute__((always_inline)) void
+resize_any(float *dst, const float *src, const int32_t *index, const float *w, int taps, int full, size_t n)
 {
     const __m256i last = lanes((size_t)(taps - 8 * full));
     size_t x = 0;

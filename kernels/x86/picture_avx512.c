@@ -178,65 +178,68 @@ void tt_resize_v_avx512(float *dst, const float *const *rows, const float *w, in
 }
 
 /*
- * The products of an output lie side by side, four, eight or sixteen taps in a vector. Inside a picture
- * the indices count upwards by one and a plain load reads the samples; at its borders they repeat or turn
- * back, and a gather does: both see the same values, so nothing depends on the place. Four outputs are
- * summed at once.
+ * The taps of an output lie side by side in a vector: full ones of sixteen, then one with lanes `last`.
+ * Inside a picture their indices count upwards by one and plain loads read the samples; at its borders they
+ * repeat or turn back, and a gather does: both see the same values, so nothing depends on the place. Adds the
+ * products of taps t, t + 4, t + 8... of one output. `full` is a constant where it is small, which unrolls
+ * the loops.
  */
-static __m128 products4(const float *src, const int32_t *index, const float *w, __mmask8 m)
-{
-    const int32_t first = index[0];
-    const __m128i at = _mm_maskz_loadu_epi32(m, index);
-    const __m128i run = _mm_add_epi32(_mm_set1_epi32(first), _mm_setr_epi32(0, 1, 2, 3));
-    const __m128 s = _mm_mask_cmpneq_epi32_mask(m, at, run)
-                         ? _mm_mmask_i32gather_ps(_mm_setzero_ps(), m, at, src, 4)
-                         : _mm_maskz_loadu_ps(m, src + first);
-    return _mm_mul_ps(_mm_maskz_loadu_ps(m, w), s);
-}
-
-static __m128 products8(const float *src, const int32_t *index, const float *w, __mmask8 m)
-{
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const int32_t first = index[0];
-    const __m256i at = _mm256_maskz_loadu_epi32(m, index);
-    const __m256i run = _mm256_add_epi32(_mm256_set1_epi32(first), lane);
-    const __m256 s = _mm256_mask_cmpneq_epi32_mask(m, at, run)
-                         ? _mm256_mmask_i32gather_ps(_mm256_setzero_ps(), m, at, src, 4)
-                         : _mm256_maskz_loadu_ps(m, src + first);
-    const __m256 v = _mm256_mul_ps(_mm256_maskz_loadu_ps(m, w), s);
-    return _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-}
-
-static __m128 products16(const float *src, const int32_t *index, const float *w, int taps)
+static inline __attribute__((always_inline)) __m128 products(const float *src, const int32_t *index,
+                                                             const float *w, int full, __mmask16 last)
 {
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const float *const window = src + index[0];
+    const int t_last = 16 * full;
+    __m512i run = _mm512_add_epi32(_mm512_set1_epi32(index[0]), lane);
+    __mmask16 stray = 0;
     __m512 sum = _mm512_setzero_ps();
-    for (int t = 0; t < taps; t += 16) {
-        const __mmask16 m = lanes((size_t)(taps - t));
-        const int32_t first = index[t];
-        const __m512i at = _mm512_maskz_loadu_epi32(m, index + t);
-        const __m512i run = _mm512_add_epi32(_mm512_set1_epi32(first), lane);
-        const __m512 s = _mm512_mask_cmpneq_epi32_mask(m, at, run)
-                             ? _mm512_mask_i32gather_ps(_mm512_setzero_ps(), m, at, src, 4)
-                             : _mm512_maskz_loadu_ps(m, src + first);
-        sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(m, w + t), s, sum);
+    for (int t = 0; t < t_last; t += 16, run = _mm512_add_epi32(run, _mm512_set1_epi32(16)))
+        stray |= _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(index + t), run);
+    const __m512i last_at = _mm512_maskz_loadu_epi32(last, index + t_last);
+    stray |= _mm512_mask_cmpneq_epi32_mask(last, last_at, run);
+
+    const __m512 last_w = _mm512_maskz_loadu_ps(last, w + t_last);
+    if (!stray) {
+        for (int t = 0; t < t_last; t += 16)
+            sum = _mm512_fmadd_ps(_mm512_loadu_ps(window + t), _mm512_loadu_ps(w + t), sum);
+        sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(last, window + t_last), last_w, sum);
+    } else {
+        for (int t = 0; t < t_last; t += 16) {
+            const __m512 s = _mm512_i32gather_ps(_mm512_loadu_si512(index + t), src, 4);
+            sum = _mm512_fmadd_ps(s, _mm512_loadu_ps(w + t), sum);
+        }
+        const __m512 s = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), last, last_at, src, 4);
+        sum = _mm512_fmadd_ps(s, last_w, sum);
     }
-    const __m256 v = _mm256_add_ps(_mm512_castps512_ps256(sum), _mm512_extractf32x8_ps(sum, 1));
-    return _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(sum), _mm512_extractf32x8_ps(sum, 1));
+    return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+
+static inline __attribute__((always_inline)) void
+resize_any(float *dst, const float *src, const int32_t *index, const float *w, int taps, int full, size_t n)
+{
+    const __mmask16 last = lanes((size_t)(taps - 16 * full));
+    size_t x = 0;
+    for (; x + 4 <= n; x += 4, index += 4 * taps, w += 4 * taps) {
+        const __m128 a = products(src, index, w, full, last);
+        const __m128 b = products(src, index + taps, w + taps, full, last);
+        const __m128 c = products(src, index + 2 * taps, w + 2 * taps, full, last);
+        const __m128 d = products(src, index + 3 * taps, w + 3 * taps, full, last);
+        _mm_storeu_ps(dst + x, _mm_hadd_ps(_mm_hadd_ps(a, b), _mm_hadd_ps(c, d)));
+    }
+    for (; x < n; x++, index += taps, w += taps) {
+        const __m128 a = products(src, index, w, full, last), pairs = _mm_hadd_ps(a, a);
+        dst[x] = _mm_cvtss_f32(_mm_hadd_ps(pairs, pairs));
+    }
 }
 
 void tt_resize_h_avx512(float *dst, const float *src, const int32_t *index, const float *w, int taps,
                         size_t n)
 {
-    const __mmask8 m = (__mmask8)lanes((size_t)taps);
-    for (size_t x = 0; x < n; x += 4) {
-        const int outputs = n - x < 4 ? (int)(n - x) : 4;
-        __m128 p[4] = {_mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps(), _mm_setzero_ps()};
-        for (int i = 0; i < outputs; i++, index += taps, w += taps)
-            p[i] = taps <= 4   ? products4(src, index, w, m)
-                   : taps <= 8 ? products8(src, index, w, m)
-                               : products16(src, index, w, taps);
-        const __m128 sum = _mm_hadd_ps(_mm_hadd_ps(p[0], p[1]), _mm_hadd_ps(p[2], p[3]));
-        _mm_mask_storeu_ps(dst + x, (__mmask8)lanes((size_t)outputs), sum);
-    }
+    if (taps <= 8) /* the wider vector would be half empty */
+        tt_resize_h_avx2(dst, src, index, w, taps, n);
+    else if (taps <= 16)
+        resize_any(dst, src, index, w, taps, 0, n);
+    else
+        resize_any(dst, src, index, w, taps, (taps - 1) / 16, n);
 }

@@ -134,18 +134,20 @@ static void keep(reading *r, tt_blob *blob, const void *bytes, size_t n)
         check(r, tt_blob_set(blob, bytes, n, r->err));
 }
 
-static void keep_raw_profile(reading *r, tt_blob *blob, const char *prefix, const png_text *t)
+static void keep_raw_profile(reading *r, tt_blob *blob, const png_text *t)
 {
-    const size_t n = t->text_length ? t->text_length : t->itxt_length, skip = strlen(prefix);
-    if (blob->size)
-        return;
-    check(r, tt_meta_read_raw_profile(blob, t->text, n, r->err));
-    if (skip && blob->size > skip && !memcmp(blob->data, prefix, skip)) {
-        blob->size -= skip;
-        memmove(blob->data, blob->data + skip, blob->size);
-    }
+    if (!blob->size)
+        check(r, tt_meta_read_raw_profile(blob, t->text, t->text_length ? t->text_length : t->itxt_length, r->err));
 }
 
+/* Take `n` bytes from the front. */
+static void cut_front(tt_blob *blob, size_t n)
+{
+    blob->size -= n;
+    memmove(blob->data, blob->data + n, blob->size);
+}
+
+/* Bare records, or Photoshop's resources around them. */
 static void keep_iptc(reading *r, const png_text *t)
 {
     tt_blob *iptc = &r->img->iptc;
@@ -153,12 +155,13 @@ static void keep_iptc(reading *r, const png_text *t)
     size_t n;
     if (iptc->size)
         return;
-    keep_raw_profile(r, iptc, "Photoshop 3.0", t); /* with or without its zero; blocks follow either way */
-    const size_t zero = iptc->size && !iptc->data[0] ? 1 : 0;
-    if (iptc->size && tt_meta_find_iptc(iptc->data + zero, iptc->size - zero, &records, &n)) {
-        memmove(iptc->data, records, n);
+    keep_raw_profile(r, iptc, t);
+    if (!iptc->size || iptc->data[0] == 0x1c) /* each record begins so */
+        return;
+    if (tt_meta_find_iptc(iptc->data, iptc->size, &records, &n)) {
+        cut_front(iptc, (size_t)(records - iptc->data));
         iptc->size = n;
-    } else if (iptc->size && iptc->data[0] != 0x1c) { /* each record begins so */
+    } else {
         tt_blob_clear(iptc);
     }
 }
@@ -179,16 +182,14 @@ static void take_metadata(reading *r)
         if (!strcmp(t->key, xmp_key))
             keep(r, &img->xmp, t->text, t->text_length ? t->text_length : t->itxt_length);
         else if (!strcmp(t->key, "Raw profile type exif") || !strcmp(t->key, "Raw profile type APP1"))
-            keep_raw_profile(r, &img->exif, "Exif\0", t); /* its two zeros: see below */
+            keep_raw_profile(r, &img->exif, t);
         else if (!strcmp(t->key, "Raw profile type xmp"))
-            keep_raw_profile(r, &img->xmp, "", t);
+            keep_raw_profile(r, &img->xmp, t);
         else if (!strcmp(t->key, "Raw profile type iptc"))
             keep_iptc(r, t);
     }
-    if (img->exif.size > 6 && !memcmp(img->exif.data, "Exif\0\0", 6)) {
-        img->exif.size -= 6;
-        memmove(img->exif.data, img->exif.data + 6, img->exif.size);
-    }
+    if (img->exif.size > 6 && !memcmp(img->exif.data, "Exif\0\0", 6))
+        cut_front(&img->exif, 6); /* as JPEG has it */
 }
 
 static void take_colour(reading *r)
@@ -230,7 +231,7 @@ static void take_rows(reading *r)
             if (passes == 1)
                 r->pixels += (uint64_t)img->width;
             else if (PNG_ROW_IN_INTERLACE_PASS((png_uint_32)r->row, r->pass))
-                r->pixels += PNG_PASS_COLS((png_uint_32)img->width, r->pass);
+                r->pixels += (uint64_t)PNG_PASS_COLS(img->width, r->pass);
         }
 }
 
@@ -411,6 +412,7 @@ static void write_all(writing *w)
     png_set_chunk_malloc_max(w->png, 0);
     png_set_benign_errors(w->png, 1);
     png_set_write_fn(w->png, w, deliver, no_flush);
+    png_set_compression_buffer_size(w->png, 1 << 16); /* bytes of an IDAT */
     png_set_compression_level(w->png, w->o->png_level ? w->o->png_level : 6);
     png_set_IHDR(w->png, w->info, (png_uint_32)img->width, (png_uint_32)img->height, img->depth,
                  colours[img->channels], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
@@ -423,7 +425,7 @@ static void write_all(writing *w)
 #endif
     for (int y = 0; y < img->height; y++)
         png_write_row(w->png, (png_const_bytep)img->samples + (size_t)y * row);
-    png_write_end(w->png, w->info);
+    png_write_end(w->png, NULL); /* with info, libpng 1.6.39 would write eXIf again */
 }
 
 static bool write_guarded(writing *w)

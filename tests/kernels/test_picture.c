@@ -8,6 +8,9 @@
 /* Planes, then pixels of two, three and four samples, one that has no fast path, and the other direction. */
 static const ptrdiff_t steps[] = {1, 2, 3, 4, 5, 9, -3};
 
+/* A load takes several pixels at once, so how near the end it may come depends on n and the step: every n. */
+enum { MANY = 70 };
+
 /* n samples of `size` bytes, `step` apart, take this many bytes; the first is at the far end if step < 0. */
 static size_t span(size_t n, ptrdiff_t step, size_t size)
 {
@@ -33,8 +36,8 @@ START_TEST(from_u8_divides)
     tt_kernels k;
     tt_kernels_init(&k, isa->flags);
     for (size_t q = 0; q < KC_COUNT(steps); q++) {
-        for (size_t t = 0; t < KC_COUNT(kc_sizes); t++) {
-            const size_t n = kc_sizes[t], bytes = span(n, steps[q], 1);
+        for (size_t t = 0; t <= MANY; t++) {
+            const size_t n = t < MANY ? t : 1000, bytes = span(n, steps[q], 1);
             uint8_t *src = kc_bytes(bytes, 1);
             float *want = kc_buf(n), *got = kc_buf(n);
             for (size_t i = 0; i < bytes; i++)
@@ -55,8 +58,8 @@ START_TEST(from_u16_divides)
     tt_kernels k;
     tt_kernels_init(&k, isa->flags);
     for (size_t q = 0; q < KC_COUNT(steps); q++) {
-        for (size_t t = 0; t <= KC_COUNT(kc_sizes); t++) {
-            const size_t n = t < KC_COUNT(kc_sizes) ? kc_sizes[t] : 65536, bytes = span(n, steps[q], 2);
+        for (size_t t = 0; t <= MANY; t++) {
+            const size_t n = t < MANY ? t : 65536, bytes = span(n, steps[q], 2);
             uint16_t *src = kc_bytes(bytes, 2);
             float *want = kc_buf(n), *got = kc_buf(n);
             for (size_t i = 0; i < bytes / 2; i++)

@@ -1,6 +1,6 @@
 /*
- * The networks under test: which golden sets there are, how one is opened, run by the engine and compared, and which
- * layer is the first to be wrong.
+ * The networks under test: which golden sets there are, how one is opened, run and compared, and how the
+ * first wrong layer is found.
  */
 #ifndef TT_TESTS_MODELS_NETWORK_H
 #define TT_TESTS_MODELS_NETWORK_H
@@ -9,16 +9,17 @@
 #include "models/models.h"
 #include "tests/models/interpret.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /* Golden sets, and what their weights do not say. */
 typedef struct nt_set {
     const char *folder;
     const char *settings[2]; /* ends with NULL */
+    bool traced;             /* tests/golden/traces has the values of its layers */
 } nt_set;
 extern const nt_set nt_sets[];
 extern const int nt_set_count;
-extern const char *const nt_traces[]; /* folders that have a trace */
-extern const int nt_trace_count;
-const nt_set *nt_find_set(const char *folder);
 
 typedef struct nt_network {
     tt_weights weights;
@@ -27,41 +28,43 @@ typedef struct nt_network {
     tt_graph *graph;
 } nt_network;
 
-/* Opens and describes, or fails the test. nt_close() after. */
+/* Opens and describes, or fails the test. */
 void nt_open(nt_network *n, const nt_set *set);
 void nt_close(nt_network *n);
 
-/* A map of floats, planar [c,h,w]. free(v). */
+/* A map of floats, planar [c,h,w]; nt_free() it. */
 typedef struct nt_map {
     int c, h, w;
     float *v;
 } nt_map;
+void nt_free(nt_map *m);
 
-/* The (1,C,H,W) tensor `name`; fails the test when it is not there. */
+/* The tensor [1,c,h,w] of a file; fails the test when there is none. */
 nt_map nt_tensor(const tt_weights *w, const char *name);
-/* -0.2..1.2, the same for the same sizes. */
+/* Values from -0.2 to 1.2, the same for the same size. */
 nt_map nt_noise(int c, int h, int w);
-/* All maps of the interpreter; NULL when the network cannot take the size. */
-it_map *nt_interpret(const nt_network *n, const nt_map *in);
-nt_map nt_rounded(const it_map *m); /* to floats */
 
-/*
- * The engine's result. NULL in v when the network refuses the size. `keep` not NULL: the plan (made to keep all values)
- * and its net are handed out instead of freed: nt_kept_free().
- */
-typedef struct nt_kept {
-    struct tt_net *net;
-    struct tt_plan *plan;
-} nt_kept;
+/* The interpreter's maps for this input, NULL where the network cannot take its size; and one of them as
+ * floats. */
+it_map *nt_interpret(const nt_network *n, const nt_map *in);
+nt_map nt_floats(const it_map *m);
+
+/* The engine's result; no v where it refuses the size. nt_net() packs for the instruction sets `cpu`, or
+ * fails. */
+tt_net *nt_net(const nt_network *n, unsigned cpu);
 nt_map nt_engine(const tt_net *net, const nt_map *in, int threads);
 
 /*
- * Fail unless every value of `got` is within 2e-5 (times the value's size where `relative` and that is above 1) of
- * `want`. Before failing, look for the layer: the interpreter's maps against the trace (nt_blame_trace), or the
- * engine's values with the instruction set `cpu` against the interpreter's maps (nt_blame_engine).
+ * Is every value of `got` within 2e-5 of `want`? Otherwise `what` says where it is not and by how much.
+ * `relative`: 2e-5 of the value where that is above 1.
  */
-bool nt_close_enough(const nt_map *want, const nt_map *got, bool relative, char *what, size_t room);
-void nt_blame_trace(const nt_network *n, const char *folder, char *what, size_t room);
+bool nt_agree(const nt_map *want, const nt_map *got, bool relative, char *what, size_t room);
+
+/*
+ * The first layer that is wrong, as words: the interpreter's by the trace of the set, the engine's (for the
+ * instruction sets `cpu`) by the interpreter. nt_trace_agrees() is false where a layer is wrong.
+ */
+bool nt_trace_agrees(const nt_network *n, const nt_set *set, char *what, size_t room);
 void nt_blame_engine(const nt_network *n, const nt_map *in, unsigned cpu, char *what, size_t room);
 
 #endif

@@ -3,9 +3,10 @@
 
   make_trace.py --golden ../golden [--out ../golden/traces] [--size 12x10] [rrdb/body_x4 ...]
 
-NAME.safetensors (slashes become underscores) holds `case.input`, `case.output` and, under the convolution's name in the weight
-file, its output before any activation, (1,C,H,W). Computed in float64 from the set's float32 weights, stored as float32.
-A layer larger than --most values keeps only its first channels, so that a trace stays a small file.
+NAME.safetensors (slashes become underscores) holds `case.input`, `case.output` and, under the convolution's
+name in the weight file, its output before any activation, (1,C,H,W). Computed in float64 from the set's
+float32 weights, stored as float32. A layer larger than --most values keeps only its first channels, so that
+a trace stays a small file.
 """
 import argparse
 import json
@@ -20,7 +21,8 @@ from make_golden import NETS, channels, test_image
 SETS = {  # name: size, the smallest that reaches every part
     "srcnn/955": (12, 10), "srcnn/955_zero": (12, 10), "vdsr/nobias": (12, 10), "waifu2x/vgg_7": (18, 16),
     "waifu2x/upconv_7": (18, 16), "waifu2x/cunet": (60, 64), "waifu2x/upcunet": (42, 40),
-    "rrdb/body_x4": (6, 5), "rrdb/body_x2": (8, 6), "rrdb/trunk_x2": (6, 5), "rrdb/old_x4_plus": (6, 5), "srvgg/x4": (12, 10)}
+    "rrdb/body_x4": (6, 5), "rrdb/body_x2": (8, 6), "rrdb/trunk_x2": (6, 5), "rrdb/old_x4_plus": (6, 5),
+    "srvgg/x4": (12, 10)}
 
 
 def trace(golden, name, size, most):

@@ -1,0 +1,409 @@
+/* Help, the manual page and the completions, all from the tables of src/options.c. */
+#include "src/cli.h"
+
+#include "engine/status.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum { WIDE = 96, HELP_COLUMN = 26 };
+
+/* ---- text in columns ------------------------------------------------------------------------------ */
+
+/* Words of `text` up to its end or an empty line, broken at WIDE; the first line begins at column `at`. */
+static const char *wrap(FILE *to, const char *text, int indent, int at)
+{
+    while (*text && *text != '\n') {
+        const int n = (int)strcspn(text, " \n");
+        if (at > indent && at + 1 + n > WIDE) {
+            fprintf(to, "\n%*s", indent, "");
+            at = indent;
+        } else if (at > indent) {
+            fputc(' ', to);
+            at++;
+        }
+        fwrite(text, 1, (size_t)n, to);
+        at += n;
+        text += n;
+        while (*text == ' ')
+            text++;
+    }
+    fputc('\n', to);
+    return text;
+}
+
+static void paragraphs(FILE *to, const char *text)
+{
+    while (*text) {
+        fputc('\n', to);
+        text = wrap(to, text, 0, 0);
+        while (*text == '\n')
+            text++;
+    }
+}
+
+/* One line "command\twhat it does" of the examples; gives where the next begins. */
+static const char *example(const char *text, int *command, const char **what, int *length)
+{
+    const char *end = text + strcspn(text, "\n");
+    *command = (int)strcspn(text, "\t\n");
+    *what = text + *command + (text[*command] == '\t');
+    *length = (int)(end - *what);
+    return *end ? end + 1 : end;
+}
+
+static void examples(FILE *to, const tt_command *cmd)
+{
+    int n, length, widest = 0;
+    const char *what;
+    for (const char *p = cmd->examples; *p;) {
+        p = example(p, &n, &what, &length);
+        if (n > widest && n <= 64)
+            widest = n;
+    }
+    fputs("Examples:\n", to);
+    for (const char *p = cmd->examples; *p;) {
+        const char *line = p;
+        p = example(p, &n, &what, &length);
+        fprintf(to, "  %.*s", n, line);
+        if (length)
+            fprintf(to, "%*s%.*s", widest > n ? widest - n + 2 : 2, "", length, what);
+        fputc('\n', to);
+    }
+}
+
+static void option_line(FILE *to, const tt_option *o)
+{
+    char name[64];
+    int n = snprintf(name, sizeof name, "  %c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+                     o->letter ? "," : " ", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+    fputs(name, to);
+    if (n + 2 > HELP_COLUMN) {
+        fputc('\n', to);
+        n = 0;
+    }
+    fprintf(to, "%*s", HELP_COLUMN - n, "");
+    wrap(to, o->help, HELP_COLUMN, HELP_COLUMN);
+}
+
+/* ---- help ----------------------------------------------------------------------------------------- */
+
+void tt_help_short(FILE *to)
+{
+    fputs("tintype enlarges and restores photographs.\n\n"
+          "  tintype upscale scan.jpg               writes scan_x2.jpg beside it\n"
+          "  tintype upscale -s 3 in.jpg -o out.png three times as large\n"
+          "  tintype upscale -r album -o large/     a whole tree\n\n"
+          "Usage: tintype COMMAND [options] INPUT... [-o OUTPUT]\n\n",
+          to);
+    for (const tt_command *c = tt_commands; c->name; c++)
+        fprintf(to, "  %-12s %s\n", c->name, c->brief);
+    fputs("\nMore of each: tintype help COMMAND\n", to);
+}
+
+void tt_help_command(FILE *to, const tt_command *cmd)
+{
+    examples(to, cmd);
+    fprintf(to, "\nUsage: tintype %s [options]%s%s\n\n", cmd->name, *cmd->operands ? " " : "", cmd->operands);
+    for (const char *p = cmd->brief; *p; p++)
+        fputc(p == cmd->brief ? toupper((unsigned char)*p) : *p, to);
+    fputs(".\n", to);
+    paragraphs(to, cmd->more);
+    fputs("\nOptions:\n", to);
+    for (const tt_option *o = tt_options; o->name; o++)
+        if (o->commands & cmd->bit)
+            option_line(to, o);
+}
+
+int tt_cmd_help(const tt_args *a)
+{
+    tt_error e;
+    if (a->man) {
+        tt_help_manual(stdout);
+        return TT_EXIT_OK;
+    }
+    if (!a->operands) {
+        tt_help_short(stdout);
+        return TT_EXIT_OK;
+    }
+    const tt_command *cmd = tt_command_find(a->operand[0]);
+    if (cmd) {
+        tt_help_command(stdout, cmd);
+        return TT_EXIT_OK;
+    }
+    const char *near = tt_command_near(a->operand[0]);
+    if (near)
+        tt_fail(&e, TT_ERR_USAGE, "%s is no command; did you mean: tintype help %s?", a->operand[0], near);
+    else
+        tt_fail(&e, TT_ERR_USAGE, "%s is no command", a->operand[0]);
+    tt_cli_complain(NULL, &e);
+    return TT_EXIT_USAGE;
+}
+
+/* ---- the manual page ------------------------------------------------------------------------------ */
+
+/* Text that roff takes as it stands. */
+static void roff(FILE *to, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n && text[i]; i++) {
+        if ((text[i] == '.' || text[i] == '\'') && (!i || text[i - 1] == '\n'))
+            fputs("\\&", to);
+        if (text[i] == '-')
+            fputs("\\-", to);
+        else if (text[i] == '\\')
+            fputs("\\e", to);
+        else if (text[i] == '\'')
+            fputs("\\(aq", to);
+        else if (text[i] == '^' || text[i] == '~')
+            fprintf(to, "%s", text[i] == '^' ? "\\(ha" : "\\(ti");
+        else
+            fputc(text[i], to);
+    }
+}
+
+static void roff_text(FILE *to, const char *text)
+{
+    roff(to, text, strlen(text));
+}
+
+static void roff_option(FILE *to, const tt_option *o)
+{
+    fputs(".TP\n", to);
+    if (o->letter)
+        fprintf(to, "\\fB\\-%c\\fR, ", o->letter);
+    fputs("\\fB\\-\\-", to);
+    roff_text(to, o->name);
+    fputs("\\fR", to);
+    if (o->argument)
+        fprintf(to, " \\fI%s\\fR", o->argument);
+    fputc('\n', to);
+    roff_text(to, o->help);
+    if (o->env)
+        fprintf(to, " (also: %s in the environment)", o->env);
+    fputs(".\n", to);
+}
+
+static void roff_command(FILE *to, const tt_command *cmd)
+{
+    fprintf(to, ".SS tintype %s [options]%s", cmd->name, *cmd->operands ? " " : "");
+    roff_text(to, cmd->operands);
+    fputc('\n', to);
+    fputc(toupper((unsigned char)cmd->brief[0]), to);
+    roff_text(to, cmd->brief + 1);
+    fputs(".\n", to);
+    for (const char *p = cmd->more; *p;) {
+        const char *end = strstr(p, "\n\n");
+        const size_t n = end ? (size_t)(end - p) : strlen(p);
+        fputs(".PP\n", to);
+        roff(to, p, n);
+        fputc('\n', to);
+        p = end ? end + 2 : p + n;
+    }
+    for (const tt_option *o = tt_options; o->name; o++)
+        if (o->commands & cmd->bit)
+            roff_option(to, o);
+}
+
+static void roff_examples(FILE *to)
+{
+    int n, length;
+    const char *what;
+    for (const tt_command *c = tt_commands; c->name; c++)
+        for (const char *p = c->examples; *p;) {
+            const char *line = p;
+            p = example(p, &n, &what, &length);
+            fputs(".TP\n\\fB", to);
+            roff(to, line, (size_t)n);
+            fputs("\\fR\n", to);
+            roff(to, length ? what : c->brief, length ? (size_t)length : strlen(c->brief));
+            fputc('\n', to);
+        }
+}
+
+void tt_help_manual(FILE *to)
+{
+    static const struct {
+        const char *code, *meaning;
+    } codes[] = {
+        {"0", "All went well."},
+        {"1", "Several inputs were given and some failed; the others are done."},
+        {"2", "The command line makes no sense; nothing was touched."},
+        {"65", "The input is damaged, or of a kind that is not handled."},
+        {"66", "The input cannot be opened or read."},
+        {"70", "The network gave no numbers, or the program is at fault; nothing was written."},
+        {"73", "The output cannot be created, or exists."},
+        {"75", "It may go well another time: no memory, disk full."},
+        {"130, 143", "Ended by SIGINT or SIGTERM, as a shell shows it; what was unfinished is removed."},
+    };
+    fprintf(to,
+            ".TH TINTYPE 1 \"\" \"tintype %s\" \"User Commands\"\n.SH NAME\ntintype \\- enlarge and restore "
+            "photographs\n.SH SYNOPSIS\n\\fBtintype\\fR \\fICOMMAND\\fR [\\fIoptions\\fR] \\fIINPUT\\fR... "
+            "[\\fB\\-o\\fR \\fIOUTPUT\\fR]\n.SH DESCRIPTION\n\\fBtintype\\fR puts photographs through published neural "
+            "networks. One network is part of the program; others are read from their authors\\(aq weight files.\n"
+            "Results go to standard output, talk to standard error. File names are taken as bytes; in messages what "
+            "cannot be shown stands as \\exNN.\nThe result is the same, byte for byte, for any number of threads and any "
+            "memory.\n.SH COMMANDS\n",
+            tt_version());
+    for (const tt_command *c = tt_commands; c->name; c++)
+        roff_command(to, c);
+    fputs(".SH EXAMPLES\n", to);
+    roff_examples(to);
+    fputs(".SH ENVIRONMENT\n", to);
+    for (const tt_option *o = tt_options; o->name; o++)
+        if (o->env) {
+            fprintf(to, ".TP\n\\fB%s\\fR\nThe same as \\fB\\-\\-%s\\fR, which goes over it.\n", o->env, o->name);
+        }
+    fputs(".TP\n\\fBTINTYPE_CPU\\fR\nscalar, avx2 or avx512: the highest instruction set that is used.\n.SH \"EXIT STATUS\"\n",
+          to);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        fprintf(to, ".TP\n\\fB%s\\fR\n", codes[i].code);
+        roff_text(to, codes[i].meaning);
+        fputc('\n', to);
+    }
+}
+
+/* ---- completions ---------------------------------------------------------------------------------- */
+
+/* What may follow the command's own name; NULL for files. */
+static const char *operand_words(const tt_command *c)
+{
+    return c->bit == TT_CMD_COMPLETION ? "bash zsh" : c->bit == TT_CMD_VERSION || c->bit == TT_CMD_BENCH ? "" : NULL;
+}
+
+static void command_names(FILE *to)
+{
+    for (const tt_command *c = tt_commands; c->name; c++)
+        fprintf(to, "%s%s", c == tt_commands ? "" : " ", c->name);
+}
+
+static void bash_command(FILE *to, const tt_command *c)
+{
+    fprintf(to, "    %s)\n        case $before in\n", c->name);
+    for (const tt_option *o = tt_options; o->name; o++) {
+        if (!(o->commands & c->bit) || !o->argument)
+            continue;
+        fprintf(to, "        --%s", o->name);
+        if (o->letter)
+            fprintf(to, "|-%c", o->letter);
+        if (o->kind == TT_OPT_WORD)
+            fprintf(to, ") words=\"%s\" ;;\n", o->words);
+        else
+            fprintf(to, ") %s ;;\n", o->kind == TT_OPT_FILE ? "return" : "COMPREPLY=(\"\"); return");
+    }
+    fputs("        esac\n        options=\"", to);
+    for (const tt_option *o = tt_options; o->name; o++)
+        if (o->commands & c->bit)
+            fprintf(to, "--%s ", o->name);
+    fputs("\"\n", to);
+    if (c->bit == TT_CMD_HELP) {
+        fputs("        operands=\"", to);
+        command_names(to);
+        fputs("\"\n", to);
+    } else if (operand_words(c)) {
+        fprintf(to, "        operands=\"%s\"\n", operand_words(c));
+    }
+    fputs("        ;;\n", to);
+}
+
+void tt_help_bash(FILE *to)
+{
+    fputs("# bash completion of tintype, made by `tintype completion bash`\n_tintype()\n{\n"
+          "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n"
+          "    local words=\"\" options=\"\" operands=\"\"\n    COMPREPLY=()\n"
+          "    # bash takes --format=png for three words\n"
+          "    [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}\n"
+          "    [[ $word == = ]] && word=\"\"\n"
+          "    if ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W \"",
+          to);
+    command_names(to);
+    fputs("\" -- \"$word\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n", to);
+    for (const tt_command *c = tt_commands; c->name; c++)
+        bash_command(to, c);
+    fputs("    esac\n"
+          "    # nothing found: the shell goes on with file names\n"
+          "    if [[ -n $words ]]; then\n        COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+          "    elif [[ $word == -* ]]; then\n        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
+          "    elif [[ -n $operands ]]; then\n        COMPREPLY=($(compgen -W \"$operands\" -- \"$word\"))\n    fi\n}\n"
+          "complete -o default -F _tintype tintype\n",
+          to);
+}
+
+/* Inside single quotes, where a colon and brackets mean something to _arguments. */
+static void zsh_text(FILE *to, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputs("'\\'", to);
+        else if (strchr("[]:\\", *text))
+            fputc('\\', to);
+        fputc(*text, to);
+    }
+}
+
+static void zsh_option(FILE *to, const tt_option *o)
+{
+    const char *star = o->kind == TT_OPT_LIST ? "*" : "";
+    if (o->letter)
+        fprintf(to, "            '(-%c --%s)'{-%c,--%s%s}'[", o->letter, o->name, o->letter, o->name,
+                o->argument ? "=" : "");
+    else
+        fprintf(to, "            '%s--%s%s[", star, o->name, o->argument ? "=" : "");
+    zsh_text(to, o->help);
+    fputc(']', to);
+    if (o->argument) {
+        fprintf(to, ":%s:", o->argument);
+        if (o->kind == TT_OPT_WORD)
+            fprintf(to, "(%s)", o->words);
+        else if (o->kind == TT_OPT_FILE)
+            fputs("_files", to);
+    }
+    fputs("' \\\n", to);
+}
+
+void tt_help_zsh(FILE *to)
+{
+    fputs("#compdef tintype\n# made by `tintype completion zsh`\n_tintype() {\n    local -a commands\n    commands=(\n",
+          to);
+    for (const tt_command *c = tt_commands; c->name; c++) {
+        fprintf(to, "        '%s:", c->name);
+        zsh_text(to, c->brief);
+        fputs("'\n", to);
+    }
+    fputs("    )\n    if ((CURRENT == 2)); then\n        _describe command commands\n        return\n    fi\n"
+          "    local command=$words[2]\n    shift words\n    ((CURRENT--))\n    case $command in\n",
+          to);
+    for (const tt_command *c = tt_commands; c->name; c++) {
+        fprintf(to, "    %s)\n        _arguments -s -S \\\n", c->name);
+        for (const tt_option *o = tt_options; o->name; o++)
+            if (o->commands & c->bit)
+                zsh_option(to, o);
+        if (c->bit == TT_CMD_HELP) {
+            fputs("            ':command:(", to);
+            command_names(to);
+            fputs(")'\n", to);
+        } else if (operand_words(c)) {
+            fprintf(to, "            %s%s%s\n", *operand_words(c) ? "':shell:(" : "", operand_words(c),
+                    *operand_words(c) ? ")'" : "&& return");
+        } else {
+            fputs("            '*:file:_files'\n", to);
+        }
+        fputs("        ;;\n", to);
+    }
+    fputs("    esac\n}\n\nif [[ $funcstack[1] == _tintype ]]; then\n    _tintype \"$@\"\nelse\n    compdef _tintype tintype\nfi\n",
+          to);
+}
+
+int tt_cmd_completion(const tt_args *a)
+{
+    tt_error e;
+    if (!strcmp(a->operand[0], "bash")) {
+        tt_help_bash(stdout);
+    } else if (!strcmp(a->operand[0], "zsh")) {
+        tt_help_zsh(stdout);
+    } else {
+        tt_fail(&e, TT_ERR_USAGE, "there is no completion for %s, but for bash and zsh", a->operand[0]);
+        tt_cli_complain(NULL, &e);
+        return TT_EXIT_USAGE;
+    }
+    return TT_EXIT_OK;
+}

@@ -1,0 +1,576 @@
+/*
+ * JPEG through libjpeg, which reports by calling error_exit(), and we leave that by longjmp(). All that happens
+ * between lives in one struct of the caller, so no local variable is lost to the jump.
+ * ITU-T T.81; JFIF 1.02; Adobe Technical Note 5116 for CMYK; ICC.1:2010, B.4; XMP part 3, 1.1.3.
+ */
+#include <stddef.h>
+#include <stdio.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+#include "src/image/exif.h"
+#include "src/image/icc.h"
+#include "src/image/image.h"
+#include "src/image/meta.h"
+
+#include <limits.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SCANS_MOST = 100,    /* a progressive picture has about ten; each more is a whole pass of work */
+    WARNINGS_MOST = 100, /* as often as that only noise is wrong */
+    SEGMENT_MOST = 65533,
+    BUFFER = 1 << 16,
+};
+static const char exif_mark[6] = "Exif\0";
+static const char xmp_mark[29] = "http://ns.adobe.com/xap/1.0/"; /* with its zero */
+static const char photoshop_mark[14] = "Photoshop 3.0";
+
+typedef struct reading {
+    struct jpeg_error_mgr errors; /* first: libjpeg's pointer to it is ours to the whole */
+    jmp_buf jump;
+    struct jpeg_decompress_struct d;
+    struct jpeg_source_mgr source;
+    struct jpeg_progress_mgr progress;
+    const char *label;
+    const tt_image_limits *limits;
+    tt_image *img;
+    tt_error *err;
+    tt_status st; /* of our own functions, whose sentence is written */
+    const unsigned char *bytes;
+    size_t size;
+    bool created, started, truncated;
+    double known; /* share of the picture that was there when the file broke off or was found damaged */
+    bool harm;     /* something was found that costs pixels: `text` says what was first */
+    char text[JMSG_LENGTH_MAX];
+    unsigned char *line; /* CMYK */
+    tt_icc_cmyk *cmyk;
+} reading;
+
+static bool is_jpeg(const unsigned char *bytes, size_t size)
+{
+    return size >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
+}
+
+static void on_error(j_common_ptr c)
+{
+    reading *r = (reading *)c->err;
+    if (!r->harm)
+        c->err->format_message(c, r->text);
+    longjmp(r->jump, 1);
+}
+
+/* Fails from within libjpeg, in our words. */
+static void give_up(reading *r, const char *text)
+{
+    snprintf(r->text, sizeof r->text, "%s", text);
+    longjmp(r->jump, 1);
+}
+
+/* Pixels from here on are not to be trusted. `how`: NULL for libjpeg's last message. */
+static void harmed(reading *r, const char *how)
+{
+    const struct jpeg_decompress_struct *d = &r->d;
+    if (r->harm)
+        return;
+    if (how)
+        snprintf(r->text, sizeof r->text, "%s", how);
+    else
+        d->err->format_message((j_common_ptr)&r->d, r->text);
+    r->harm = true;
+    if (!r->limits->salvage)
+        longjmp(r->jump, 1);
+    /* Of a progressive picture whose first scan came whole something is known everywhere. */
+    const double rows = d->total_iMCU_rows;
+    if (d->input_scan_number == 1 && rows > 0)
+        r->known = d->input_iMCU_row / rows;
+    else if (d->input_scan_number > 1)
+        r->known = 0.999;
+}
+
+static void on_message(j_common_ptr c, int level)
+{
+    reading *r = (reading *)c->err;
+    if (level >= 0)
+        return;
+    if (++c->err->num_warnings > WARNINGS_MOST && !r->limits->salvage)
+        give_up(r, "more faults than are put up with");
+    switch (c->err->msg_code) {
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_MUST_RESYNC:
+        harmed(r, NULL);
+        break;
+    default: /* bytes between segments, odd version numbers and the like cost no pixel */
+        break;
+    }
+}
+
+static void no_output(j_common_ptr c)
+{
+    (void)c;
+}
+
+static void nothing(j_decompress_ptr d)
+{
+    (void)d;
+}
+
+/* All there is was given at once, so that asking for more is the end. A made-up end marker lets libjpeg finish. */
+static boolean end_of_file(j_decompress_ptr d)
+{
+    static const JOCTET end[2] = {0xff, JPEG_EOI};
+    reading *r = (reading *)d->err;
+    r->truncated = true;
+    harmed(r, "the file ends too early");
+    d->src->next_input_byte = end;
+    d->src->bytes_in_buffer = sizeof end;
+    return TRUE;
+}
+
+static void skip(j_decompress_ptr d, long n)
+{
+    while (n > 0) {
+        if ((size_t)n <= d->src->bytes_in_buffer) {
+            d->src->next_input_byte += n;
+            d->src->bytes_in_buffer -= (size_t)n;
+            return;
+        }
+        n -= (long)d->src->bytes_in_buffer;
+        (void)end_of_file(d);
+        if (((reading *)d->err)->limits->salvage)
+            return; /* the made-up end must not be skipped */
+    }
+}
+
+static void count_scans(j_common_ptr c)
+{
+    if (((j_decompress_ptr)c)->input_scan_number > SCANS_MOST)
+        give_up((reading *)c->err, "more than 100 scans");
+}
+
+static size_t reached(const reading *r)
+{
+    const JOCTET *at = r->source.next_input_byte;
+    return at >= r->bytes && at <= r->bytes + r->size ? (size_t)(at - r->bytes) : r->size;
+}
+
+static void check(reading *r, tt_status st)
+{
+    if (st) {
+        r->st = st;
+        longjmp(r->jump, 1);
+    }
+}
+
+/* The quality at which the reference tables (T.81, K.1, scaled as libjpeg does) come nearest to this file's. */
+static int estimate_quality(const struct jpeg_decompress_struct *d)
+{
+    static const unsigned char table[64] = {
+        16, 11, 10, 16, 24,  40,  51,  61,  12, 12, 14, 19, 26,  58,  60,  55,  14, 13, 16, 24, 40,  57,
+        69, 56, 14, 17, 22,  29,  51,  87,  80, 62, 18, 22, 37,  56,  68,  109, 103, 77, 24, 35, 55,  64,
+        81, 104, 113, 92, 49, 64,  78,  87,  103, 121, 120, 101, 72, 92,  95,  98,  112, 100, 103, 99};
+    const int number = d->comp_info[0].quant_tbl_no;
+    const JQUANT_TBL *q = number >= 0 && number < NUM_QUANT_TBLS ? d->quant_tbl_ptrs[number] : NULL;
+    int best = 0;
+    long least = LONG_MAX;
+    for (int quality = 1; q && quality <= 100; quality++) {
+        const int scale = quality < 50 ? 5000 / quality : 200 - 2 * quality;
+        long off = 0;
+        for (int i = 0; i < 64; i++) {
+            int v = (table[i] * scale + 50) / 100;
+            v = v < 1 ? 1 : v > 255 ? 255 : v;
+            off += labs((long)q->quantval[i] - v);
+        }
+        if (off < least) {
+            least = off;
+            best = quality;
+        }
+    }
+    return best;
+}
+
+static bool begins(const struct jpeg_marker_struct *m, const char *mark, size_t n)
+{
+    return m->data_length > n && !memcmp(m->data, mark, n);
+}
+
+static void take_metadata(reading *r)
+{
+    const struct jpeg_decompress_struct *d = &r->d;
+    tt_image *img = r->img;
+    const unsigned char *records;
+    size_t n;
+    JOCTET *icc;
+    unsigned icc_size;
+    for (const struct jpeg_marker_struct *m = d->marker_list; m; m = m->next) {
+        tt_blob *to = NULL;
+        size_t head = 0;
+        if (m->marker == JPEG_APP0 + 1 && begins(m, exif_mark, head = sizeof exif_mark))
+            to = &img->exif;
+        else if (m->marker == JPEG_APP0 + 1 && begins(m, xmp_mark, head = sizeof xmp_mark))
+            to = &img->xmp;
+        if (to && !to->size)
+            check(r, tt_blob_set(to, m->data + head, m->data_length - head, r->err));
+        if (m->marker == JPEG_APP0 + 13 && !img->iptc.size && begins(m, photoshop_mark, sizeof photoshop_mark) &&
+            tt_meta_find_iptc(m->data, m->data_length, &records, &n))
+            check(r, tt_blob_set(&img->iptc, records, n, r->err));
+    }
+    /* pieces missing or numbered wrongly: no profile */
+    if (jpeg_read_icc_profile(&r->d, &icc, &icc_size)) {
+        img->icc = (tt_blob){icc, icc_size};
+        if (icc_size > TT_ICC_MOST)
+            tt_blob_clear(&img->icc);
+    }
+    if (d->saw_JFIF_marker && (d->density_unit == 1 || d->density_unit == 2) && d->X_density && d->Y_density) {
+        img->dpi_x = d->X_density * (d->density_unit == 2 ? 2.54 : 1);
+        img->dpi_y = d->Y_density * (d->density_unit == 2 ? 2.54 : 1);
+    }
+}
+
+/* Colours as they will come, the picture to hold them, and the file's words for them. */
+static void prepare(reading *r)
+{
+    struct jpeg_decompress_struct *d = &r->d;
+    tt_image *img = r->img;
+    int channels = 3;
+    const char *colour = "RGB";
+    switch (d->jpeg_color_space) {
+    case JCS_GRAYSCALE:
+        channels = 1;
+        colour = "grey";
+        d->out_color_space = JCS_GRAYSCALE;
+        break;
+    case JCS_YCbCr:
+        colour = "YCbCr";
+        d->out_color_space = JCS_RGB;
+        break;
+    case JCS_RGB:
+        d->out_color_space = JCS_RGB;
+        break;
+    case JCS_CMYK:
+    case JCS_YCCK:
+        colour = d->jpeg_color_space == JCS_CMYK ? "CMYK" : "YCCK";
+        d->out_color_space = JCS_CMYK;
+        break;
+    default:
+        check(r, tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: a JPEG of %d components, whose colours are unknown",
+                         r->label, d->num_components));
+    }
+    check(r, tt_image_allocate(img, d->image_width, d->image_height, channels, 8, r->label, r->limits, r->err));
+    img->format = "JPEG";
+    img->file_depth = 8;
+    img->file_colour = colour;
+    img->jpeg_quality = estimate_quality(d);
+    take_metadata(r);
+    if (d->out_color_space != JCS_CMYK)
+        return;
+    check(r, tt_icc_cmyk_new(&r->cmyk, &img->icc, d->saw_Adobe_marker, r->err));
+    tt_blob_clear(&img->icc);
+    tt_exif_set_srgb(&img->exif);
+    img->srgb = true;
+    r->line = malloc((size_t)d->image_width * 4);
+    if (!r->line)
+        check(r, tt_fail_memory(r->err, (size_t)d->image_width * 4));
+}
+
+static void read_all(reading *r)
+{
+    struct jpeg_decompress_struct *d = &r->d;
+    jpeg_create_decompress(d);
+    r->created = true;
+    r->source.init_source = nothing;
+    r->source.fill_input_buffer = end_of_file;
+    r->source.skip_input_data = skip;
+    r->source.resync_to_restart = jpeg_resync_to_restart;
+    r->source.term_source = nothing;
+    r->source.next_input_byte = r->bytes;
+    r->source.bytes_in_buffer = r->size;
+    d->src = &r->source;
+    r->progress.progress_monitor = count_scans;
+    d->progress = &r->progress;
+    jpeg_save_markers(d, JPEG_APP0 + 1, 0xffff);
+    jpeg_save_markers(d, JPEG_APP0 + 2, 0xffff);
+    jpeg_save_markers(d, JPEG_APP0 + 13, 0xffff);
+    (void)jpeg_read_header(d, TRUE);
+    prepare(r);
+    /* a progressive picture is gathered in memory, two bytes a sample; nothing honest takes much more */
+    const uint64_t samples = (uint64_t)d->image_width * d->image_height * (uint64_t)d->num_components;
+    const uint64_t most = samples * 4 + ((uint64_t)64 << 20) + 2 * (uint64_t)r->size;
+    d->mem->max_memory_to_use = most < LONG_MAX ? (long)most : LONG_MAX;
+    d->dct_method = JDCT_ISLOW;
+    (void)jpeg_start_decompress(d);
+    r->started = true;
+    const size_t row = (size_t)r->img->width * (size_t)r->img->channels;
+    while (d->output_scanline < d->output_height) {
+        unsigned char *to = (unsigned char *)r->img->samples + d->output_scanline * row;
+        JSAMPROW rows[1] = {r->cmyk ? r->line : to};
+        (void)jpeg_read_scanlines(d, rows, 1);
+        if (r->cmyk)
+            tt_icc_cmyk_row(r->cmyk, to, r->line, (size_t)r->img->width);
+    }
+    (void)jpeg_finish_decompress(d); /* reads on to the end marker */
+}
+
+/* False: r->st or r->text says why. */
+static bool read_guarded(reading *r)
+{
+    if (setjmp(r->jump))
+        return false;
+    read_all(r);
+    return true;
+}
+
+static tt_status sentence(reading *r)
+{
+    const int code = r->errors.msg_code;
+    switch (code) {
+    case JERR_OUT_OF_MEMORY:
+    case JERR_NO_BACKING_STORE:
+    case JERR_WIDTH_OVERFLOW:
+    case JERR_IMAGE_TOO_BIG:
+        return tt_fail(r->err, TT_ERR_MEMORY, "%s: not enough memory for this JPEG: %s", r->label, r->text);
+    case JERR_BAD_PRECISION:
+        return tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: a JPEG of %d bits a sample; only 8 are read", r->label,
+                       r->d.data_precision);
+    case JERR_SOF_UNSUPPORTED:
+    case JERR_CONVERSION_NOTIMPL:
+    case JERR_COMPONENT_COUNT:
+    case JERR_CCIR601_NOTIMPL:
+    case JERR_FRACT_SAMPLE_NOTIMPL:
+        return tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: a JPEG of a kind that is not read: %s", r->label, r->text);
+    default:
+        break;
+    }
+    const char *how = r->truncated ? "truncated" : "damaged";
+    if (!r->img->samples)
+        return tt_fail(r->err, TT_ERR_FORMAT, "%s: %s JPEG, byte %zu: %s", r->label, how, reached(r), r->text);
+    return tt_fail(r->err, TT_ERR_FORMAT, "%s: %s JPEG, byte %zu, row %u of %u: %s", r->label, how, reached(r),
+                   (unsigned)r->d.output_scanline, (unsigned)r->d.image_height, r->text);
+}
+
+static tt_status decode(tt_image *img, const unsigned char *bytes, size_t size, const char *label,
+                        const tt_image_limits *limits, tt_error *err)
+{
+    reading *r = calloc(1, sizeof *r); /* large, and libjpeg keeps pointers into it */
+    tt_status st = TT_OK;
+    if (!r)
+        return tt_fail_memory(err, sizeof *r);
+    r->label = label;
+    r->limits = limits;
+    r->img = img;
+    r->err = err;
+    r->bytes = bytes;
+    r->size = size;
+    r->d.err = jpeg_std_error(&r->errors);
+    r->errors.error_exit = on_error;
+    r->errors.emit_message = on_message;
+    r->errors.output_message = no_output;
+    const bool whole = read_guarded(r);
+    if (r->st)
+        st = r->st;
+    else if (!whole && !(limits->salvage && r->started && r->d.output_scanline))
+        st = sentence(r);
+    else if (r->harm)
+        img->missing = 1 - r->known;
+    else if (!whole)
+        img->missing = 1 - (double)r->d.output_scanline / r->d.output_height;
+    if (r->created)
+        jpeg_destroy_decompress(&r->d);
+    tt_icc_cmyk_free(r->cmyk);
+    free(r->line);
+    free(r);
+    return st;
+}
+
+/* Writing. */
+
+typedef struct writing {
+    struct jpeg_error_mgr errors; /* first, as above */
+    jmp_buf jump;
+    struct jpeg_compress_struct c;
+    struct jpeg_destination_mgr target;
+    const tt_image *img;
+    const tt_write_options *o;
+    tt_blob icc; /* made from gamma and cHRM, which JPEG cannot say */
+    bool (*put)(void *to, const void *bytes, size_t n);
+    void *to;
+    bool created, put_failed;
+    char text[JMSG_LENGTH_MAX];
+    unsigned char buffer[BUFFER];
+} writing;
+
+static void on_write_error(j_common_ptr c)
+{
+    writing *w = (writing *)c->err;
+    c->err->format_message(c, w->text);
+    longjmp(w->jump, 1);
+}
+
+static void no_message(j_common_ptr c, int level)
+{
+    (void)c;
+    (void)level;
+}
+
+static void begin_buffer(j_compress_ptr c)
+{
+    writing *w = (writing *)c->err;
+    w->target.next_output_byte = w->buffer;
+    w->target.free_in_buffer = BUFFER;
+}
+
+static void deliver(writing *w, size_t n)
+{
+    if (w->put(w->to, w->buffer, n))
+        return;
+    w->put_failed = true;
+    longjmp(w->jump, 1);
+}
+
+static boolean buffer_full(j_compress_ptr c)
+{
+    deliver((writing *)c->err, BUFFER);
+    begin_buffer(c);
+    return TRUE;
+}
+
+static void last_buffer(j_compress_ptr c)
+{
+    writing *w = (writing *)c->err;
+    deliver(w, BUFFER - w->target.free_in_buffer);
+}
+
+/* One APP segment of head and body; whether it fits must be known. */
+static void segment(writing *w, int marker, const void *head, size_t head_size, const tt_blob *body, bool pad)
+{
+    jpeg_write_m_header(&w->c, marker, (unsigned)(head_size + body->size + pad));
+    for (size_t i = 0; i < head_size; i++)
+        jpeg_write_m_byte(&w->c, ((const unsigned char *)head)[i]);
+    for (size_t i = 0; i < body->size; i++)
+        jpeg_write_m_byte(&w->c, body->data[i]);
+    if (pad)
+        jpeg_write_m_byte(&w->c, 0);
+}
+
+static void write_metadata(writing *w)
+{
+    const tt_image *img = w->img;
+    unsigned char head[sizeof photoshop_mark + TT_META_IPTC_HEAD];
+    /* The thumbnail is gone already. What is still too large for its one segment (maker notes) is left out: the
+     * picture matters more. */
+    if (img->exif.size && img->exif.size <= SEGMENT_MOST - sizeof exif_mark)
+        segment(w, JPEG_APP0 + 1, exif_mark, sizeof exif_mark, &img->exif, false);
+    if (img->xmp.size && img->xmp.size <= SEGMENT_MOST - sizeof xmp_mark)
+        segment(w, JPEG_APP0 + 1, xmp_mark, sizeof xmp_mark, &img->xmp, false);
+    const tt_blob *icc = img->icc.size ? &img->icc : &w->icc;
+    if (icc->size && icc->size <= TT_ICC_MOST)
+        jpeg_write_icc_profile(&w->c, icc->data, (unsigned)icc->size);
+    if (img->iptc.size && img->iptc.size < SEGMENT_MOST - sizeof head) {
+        memcpy(head, photoshop_mark, sizeof photoshop_mark);
+        tt_meta_iptc_head(head + sizeof photoshop_mark, img->iptc.size);
+        segment(w, JPEG_APP0 + 13, head, sizeof head, &img->iptc, img->iptc.size & 1);
+    }
+}
+
+static void write_all(writing *w)
+{
+    struct jpeg_compress_struct *c = &w->c;
+    const tt_image *img = w->img;
+    const int quality = w->o->jpeg_quality ? w->o->jpeg_quality : 95;
+    jpeg_create_compress(c);
+    w->created = true;
+    w->target.init_destination = begin_buffer;
+    w->target.empty_output_buffer = buffer_full;
+    w->target.term_destination = last_buffer;
+    c->dest = &w->target;
+    c->image_width = (JDIMENSION)img->width;
+    c->image_height = (JDIMENSION)img->height;
+    c->input_components = img->channels;
+    c->in_color_space = img->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_set_defaults(c);
+    jpeg_set_quality(c, quality, TRUE);
+    c->dct_method = JDCT_ISLOW;
+    /* colour at full resolution where quality is asked for; half of it each way below */
+    for (int i = 0; img->channels == 3 && i < 3; i++)
+        c->comp_info[i].h_samp_factor = c->comp_info[i].v_samp_factor = i || quality >= 90 ? 1 : 2;
+    /* a few percent smaller, for two bytes of memory a sample */
+    c->optimize_coding = (uint64_t)img->width * (uint64_t)img->height <= 100000000;
+    const double x = round(img->dpi_x), y = round(img->dpi_y);
+    if (x >= 1 && y >= 1 && x <= 65535 && y <= 65535) {
+        c->density_unit = 1;
+        c->X_density = (UINT16)x;
+        c->Y_density = (UINT16)y;
+    }
+    jpeg_start_compress(c, TRUE);
+    write_metadata(w);
+    const size_t row = (size_t)img->width * (size_t)img->channels;
+    while (c->next_scanline < c->image_height) {
+        JSAMPROW rows[1] = {(unsigned char *)img->samples + c->next_scanline * row};
+        (void)jpeg_write_scanlines(c, rows, 1);
+    }
+    jpeg_finish_compress(c);
+}
+
+static bool write_guarded(writing *w)
+{
+    if (setjmp(w->jump))
+        return false;
+    write_all(w);
+    return true;
+}
+
+static tt_status encode(const tt_image *img, const tt_write_options *o,
+                        bool (*put)(void *to, const void *bytes, size_t n), void *to, tt_error *err)
+{
+    writing *w = calloc(1, sizeof *w);
+    if (!w)
+        return tt_fail_memory(err, sizeof *w);
+    tt_status st = img->icc.size ? TT_OK : tt_icc_from_gamma(&w->icc, img, err);
+    if (st)
+        goto done;
+    w->img = img;
+    w->o = o;
+    w->put = put;
+    w->to = to;
+    w->c.err = jpeg_std_error(&w->errors);
+    w->errors.error_exit = on_write_error;
+    w->errors.emit_message = no_message;
+    w->errors.output_message = no_output;
+    if (!write_guarded(w)) {
+        if (w->put_failed)
+            st = tt_fail(err, TT_ERR_TEMPORARY, "the JPEG cannot be written");
+        else
+            st = tt_fail(err, w->errors.msg_code == JERR_OUT_OF_MEMORY ? TT_ERR_MEMORY : TT_ERR_INTERNAL, "JPEG: %s",
+                         w->text);
+    }
+    if (w->created)
+        jpeg_destroy_compress(&w->c);
+done:
+    tt_blob_clear(&w->icc);
+    free(w);
+    return st;
+}
+
+static const char *refuses(int channels, int depth)
+{
+    if (channels == 2 || channels == 4)
+        return "JPEG has no transparency: write PNG, or drop the alpha channel";
+    return depth != 8 ? "JPEG has 8 bits a sample: write PNG, or ask for 8 bits" : NULL;
+}
+
+static const char *const endings[] = {"jpg", "jpeg", "jpe", NULL};
+const tt_image_format tt_image_jpeg = {
+    .name = "jpeg",
+    .endings = endings,
+    .max_side = JPEG_MAX_DIMENSION,
+    .probe = is_jpeg,
+    .decode = decode,
+    .refuses = refuses,
+    .encode = encode,
+};

@@ -1,0 +1,326 @@
+#include "src/upscale.h"
+
+#include "engine/alloc.h"
+#include "engine/plan.h"
+#include "src/alpha.h"
+#include "src/pass.h"
+#include "src/sink.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_PASSES = 24, LONGEST_SIDE = 1000000, BAND = 64 };
+
+/* Everything decided before the work starts. */
+typedef struct job {
+    tt_context *c;
+    const tt_network *n;
+    const tt_image *in;
+    tt_upscale_options o;
+    int colours;         /* channels without alpha */
+    int width, height;   /* of the result */
+    bool fill;           /* colour must be put under transparent pixels */
+    int passes;
+    tt_pass pass[MOST_PASSES];
+    uint64_t planned;
+    double flops;
+} job;
+
+/* ---- sizes ---------------------------------------------------------------------------------------- */
+
+static int scaled(double n)
+{
+    n = round(n);
+    return n < 1 ? 1 : n > LONGEST_SIDE ? LONGEST_SIDE + 1 : (int)n;
+}
+
+static tt_status target_size(job *j, tt_error *err)
+{
+    const tt_upscale_options *o = &j->o;
+    const tt_image *in = j->in;
+    if (!isfinite(o->scale) || o->scale < 0 || o->width < 0 || o->height < 0)
+        return tt_fail(err, TT_ERR_USAGE, "a factor or size is negative or no number");
+    if (o->scale > 0 && (o->width || o->height))
+        return tt_fail(err, TT_ERR_USAGE, "either a factor or a size, not both");
+    double s = o->scale;
+    if (s == 0)
+        s = j->n->traits.enlarge_first ? 2 : (double)j->n->facts.scale_num / j->n->facts.scale_den;
+    j->width = scaled(in->width * s);
+    j->height = scaled(in->height * s);
+    if (o->width || o->height) {
+        j->width = scaled(o->width ? o->width : (double)in->width * o->height / in->height);
+        j->height = scaled(o->height ? o->height : (double)in->height * o->width / in->width);
+    }
+    if (j->width > LONGEST_SIDE || j->height > LONGEST_SIDE)
+        return tt_fail(err, TT_ERR_USAGE, "the result would have a side of more than %d pixels", LONGEST_SIDE);
+    return TT_OK;
+}
+
+/* The passes and their sizes; not yet the tiles. */
+static tt_status list_passes(job *j, tt_error *err)
+{
+    const tt_image *in = j->in;
+    const int threads = tt_pool_threads(j->c->pool);
+    const bool smaller = j->width <= in->width && j->height <= in->height &&
+                         (j->width < in->width || j->height < in->height);
+    const bool same_size = j->n->facts.scale_num == j->n->facts.scale_den && !j->n->traits.enlarge_first;
+    int w = in->width, h = in->height;
+    if (smaller && !same_size)
+        return TT_OK; /* an enlarging network has nothing to add to a smaller picture */
+    do {
+        if (j->passes == MOST_PASSES)
+            return tt_fail(err, TT_ERR_USAGE, "too many times through the network");
+        tt_pass *p = &j->pass[j->passes];
+        const tt_status st =
+            tt_pass_init(p, j->n, j->colours, w, h, j->width, j->height, j->o.tta, threads, err);
+        if (st)
+            return st;
+        j->passes++;
+        w = p->out_w;
+        h = p->out_h;
+    } while (!same_size && (w < j->width || h < j->height));
+    j->pass[j->passes - 1].to_w = j->width;
+    j->pass[j->passes - 1].to_h = j->height;
+    return TT_OK;
+}
+
+/* ---- memory --------------------------------------------------------------------------------------- */
+
+static uint64_t picture_bytes(int w, int h, int channels, int depth)
+{
+    return (uint64_t)w * (uint64_t)h * (uint64_t)channels * (uint64_t)(depth / 8);
+}
+
+/* Rows through the bicubic alone: alpha, and pictures that become smaller. */
+static uint64_t plain_bytes(const job *j, int planes)
+{
+    const int threads = tt_pool_threads(j->c->pool);
+    return (uint64_t)planes * BAND * (uint64_t)j->in->width * sizeof(float) +
+           tt_sink_bytes(planes, j->in->width, j->in->height, j->width, j->height, true, 0, threads);
+}
+
+static void raise_to(uint64_t *most, uint64_t n)
+{
+    *most = n > *most ? n : *most;
+}
+
+static tt_status over_budget(const job *j, tt_error *err)
+{
+    return tt_fail(err, TT_ERR_MEMORY,
+                   "a result of %dx%d pixels needs %.0f MiB and the memory budget is %.0f MiB: raise it, or take a "
+                   "smaller picture or factor",
+                   j->width, j->height, ceil((double)j->planned / (1 << 20)),
+                   floor((double)j->c->memory / (1 << 20)));
+}
+
+/* Choose the tiles of every pass, each within what the pictures of its time leave of the budget. */
+static tt_status plan_passes(job *j, tt_error *err)
+{
+    const tt_image *in = j->in;
+    const uint64_t weights = j->n->facts.packed_bytes;
+    const uint64_t first = picture_bytes(in->width, in->height, in->channels, in->depth);
+    const uint64_t result = picture_bytes(j->width, j->height, in->channels, in->depth);
+    uint64_t filled = 0, before = 0;
+    if (j->passes) {
+        const size_t holes = tt_alpha_holes(in);
+        j->fill = holes > 0;
+        filled = holes ? first : 0;
+        if (holes)
+            raise_to(&j->planned, weights + first + filled + tt_alpha_fill_bytes(in, holes));
+    }
+    if (!j->passes || in->channels != j->colours)
+        raise_to(&j->planned, weights + first + result + plain_bytes(j, j->passes ? 1 : j->colours));
+    if (j->planned > j->c->memory)
+        return over_budget(j, err);
+    for (int i = 0; i < j->passes; i++) {
+        tt_pass *p = &j->pass[i];
+        const bool last = i == j->passes - 1;
+        const uint64_t after = last ? result : picture_bytes(p->to_w, p->to_h, j->colours, 16);
+        const uint64_t held = weights + first + (i ? before : filled) + after;
+        const uint64_t budget = j->c->memory > held ? j->c->memory - held : 0;
+        const tt_status st = tt_pass_plan(p, budget, held, err);
+        if (st)
+            return st;
+        raise_to(&j->planned, held + p->bytes);
+        j->flops += p->flops * tt_pass_tiles(p) * (p->tta ? 8 : 1);
+        before = after;
+    }
+    return TT_OK;
+}
+
+static void fill_report(const job *j, tt_report *r)
+{
+    *r = (tt_report){.width = j->width, .height = j->height, .passes = j->passes, .planned_bytes = j->planned,
+                     .flops = j->flops};
+    for (int i = 0; i < j->passes; i++)
+        r->tiles += tt_pass_tiles(&j->pass[i]);
+    if (!j->passes)
+        return;
+    const tt_axis *axis[] = {&j->pass[0].across, &j->pass[0].down};
+    r->tile_width = axis[0]->tile;
+    r->tile_height = axis[1]->tile;
+    for (int i = 0; i < 2; i++) {
+        const int overlap = axis[i]->count > 1 ? (axis[i]->tile - axis[i]->stride + 1) / 2 : 0;
+        r->overlap = overlap > r->overlap ? overlap : r->overlap;
+    }
+}
+
+static tt_status prepare(job *j, tt_context *c, const tt_network *n, const tt_image *in,
+                         const tt_upscale_options *o, tt_report *r, tt_error *err)
+{
+    *j = (job){.c = c, .n = n, .in = in, .colours = in->channels > 2 ? 3 : 1};
+    if (o && o->size < sizeof o->size)
+        return tt_fail(err, TT_ERR_USAGE, "tt_upscale_options.size is not set");
+    if (o)
+        memcpy(&j->o, o, o->size < sizeof j->o ? o->size : sizeof j->o);
+    tt_status st = target_size(j, err);
+    if (!st)
+        st = list_passes(j, err);
+    if (!st)
+        st = plan_passes(j, err);
+    if (!st && r)
+        fill_report(j, r);
+    return st;
+}
+
+/* ---- work ----------------------------------------------------------------------------------------- */
+
+static tt_pixels pixels_of(const tt_image *img)
+{
+    return (tt_pixels){img->samples, img->width, img->height, img->channels, img->depth};
+}
+
+/* Channels from..from+planes-1 of the input, by bicubic alone. */
+static tt_status plain(job *j, tt_image *out, int from, int planes, tt_error *err)
+{
+    const tt_pixels src = pixels_of(j->in), dst = pixels_of(out);
+    const tt_kernels *k = &j->n->kernels;
+    const int w = src.width, h = src.height;
+    tt_sink sink;
+    size_t n = 0;
+    float *band = NULL;
+    tt_status st = tt_sink_init(&sink, j->c->pool, k, &dst, from, planes, w, h, true, 0, err);
+    if (st)
+        return st;
+    if (tt_mul((size_t)w * BAND, sizeof(float) * (size_t)planes, &n))
+        band = malloc(n);
+    if (!band)
+        st = tt_fail_memory(err, n);
+    for (int y = 0; y < h && !st; y += BAND) {
+        const int rows = h - y < BAND ? h - y : BAND;
+        for (int i = 0; i < planes * rows; i++)
+            tt_pixels_read(k, &src, from + i / rows, y + i % rows, 0, (size_t)w,
+                           band + ((ptrdiff_t)(i / rows) * BAND + i % rows) * w);
+        tt_sink_put(&sink, band, w, (ptrdiff_t)BAND * w, y, y + rows, 0, w);
+        if (atomic_load(&j->c->cancel))
+            st = tt_fail(err, TT_ERR_CANCELLED, "stopped as asked");
+    }
+    free(band);
+    tt_sink_clear(&sink);
+    return st;
+}
+
+/* A copy of the input's samples with colour under its transparent pixels. */
+static tt_status filled_copy(const job *j, tt_image *copy, tt_error *err)
+{
+    const tt_image *in = j->in;
+    const tt_status st = tt_image_init(copy, in->width, in->height, in->channels, in->depth, err);
+    if (st)
+        return st;
+    memcpy(copy->samples, in->samples, (size_t)picture_bytes(in->width, in->height, in->channels, in->depth));
+    return tt_alpha_fill(copy, err);
+}
+
+static tt_status run_passes(job *j, tt_image *out, double *seconds, tt_error *err)
+{
+    tt_image now = {0}, next = {0}; /* what the pass reads, where that is not the input, and what it makes */
+    tt_pass_watch watch = {.cancel = &j->c->cancel, .progress = j->o.progress, .user = j->o.user,
+                           .network_seconds = seconds};
+    tt_status st = j->fill ? filled_copy(j, &now, err) : TT_OK;
+    for (int i = 0; i < j->passes && !st; i++) {
+        tt_pass *p = &j->pass[i];
+        const bool last = i == j->passes - 1;
+        const tt_pixels from = pixels_of(now.samples ? &now : j->in);
+        if (!last)
+            st = tt_image_init(&next, p->to_w, p->to_h, j->colours, 16, err);
+        else
+            st = tt_image_init(out, j->width, j->height, j->in->channels, j->in->depth, err);
+        if (st)
+            break;
+        const tt_pixels to = pixels_of(last ? out : &next);
+        const double work = p->flops * tt_pass_tiles(p) * (p->tta ? 8 : 1);
+        watch.share = j->flops > 0 ? work / j->flops : 1.0 / j->passes;
+        st = tt_pass_run(p, j->c->pool, &from, &to, &watch, err);
+        watch.done += watch.share;
+        tt_image_clear(&now);
+        now = next;
+        next = (tt_image){0};
+    }
+    tt_image_clear(&now);
+    tt_image_clear(&next);
+    return st;
+}
+
+static tt_status work(job *j, tt_image *out, double *seconds, tt_error *err)
+{
+    tt_status st;
+    if (j->passes) {
+        st = run_passes(j, out, seconds, err);
+    } else {
+        st = tt_image_init(out, j->width, j->height, j->in->channels, j->in->depth, err);
+        if (!st)
+            st = plain(j, out, 0, j->colours, err);
+    }
+    if (!st && j->in->channels != j->colours)
+        st = plain(j, out, j->colours, 1, err);
+    if (!st)
+        st = tt_image_copy_metadata(out, j->in, err);
+    if (!st && j->o.progress)
+        j->o.progress(j->o.user, 1);
+    return st;
+}
+
+/* ---- public --------------------------------------------------------------------------------------- */
+
+tt_status tt_upscale_estimate(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
+                              tt_report *r, tt_error *err)
+{
+    job j;
+    return prepare(&j, c, n, in, o, r, err);
+}
+
+tt_status tt_upscale_report(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
+                            tt_image **out, tt_report *r, tt_error *err)
+{
+    job j;
+    double seconds = 0;
+    *out = NULL;
+    tt_status st = prepare(&j, c, n, in, o, r, err);
+    if (st)
+        return st;
+    tt_image *img = calloc(1, sizeof *img);
+    if (!img)
+        return tt_fail_memory(err, sizeof *img);
+    st = work(&j, img, &seconds, err);
+    if (st) {
+        tt_image_clear(img);
+        free(img);
+        if (st == TT_ERR_CANCELLED)
+            atomic_store(&c->cancel, 0); /* the wish is fulfilled: the context works again */
+        return st;
+    }
+    *out = img;
+    if (r) {
+        fill_report(&j, r); /* tiles may have become smaller */
+        r->network_seconds = seconds;
+    }
+    return TT_OK;
+}
+
+tt_status tt_upscale(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
+                     tt_image **out, tt_error *err)
+{
+    return tt_upscale_report(c, n, in, o, out, NULL, err);
+}
