@@ -1,5 +1,6 @@
 #include "kernels/cpu.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,13 +27,24 @@ const char *tt_cpu_name(unsigned cpu)
     return cpu & TT_CPU_AVX512 ? "avx512" : cpu & TT_CPU_AVX2 ? "avx2" : "scalar";
 }
 
+#if defined __x86_64__ || defined __i386__
+#include <cpuid.h>
+
+/* clang 14 knows no "f16c" */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & 1u << 29);
+}
+#endif
+
 /* gcc and clang ask the system too (xgetbv): without its help the upper halves would not survive a switch. */
 static unsigned detect(void)
 {
     unsigned cpu = 0;
 #if defined __x86_64__ || defined __i386__
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())
         cpu |= TT_CPU_AVX2;
     if (cpu && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))

@@ -214,11 +214,12 @@ int tt_cli_end(int code)
     errno = 0;
     if (fflush(stdout) || ferror(stdout)) {
         tt_error e;
-        tt_fail(&e, TT_ERR_TEMPORARY, "standard output: cannot be written%s%s", errno ? ": " : "",
-                errno ? strerror(errno) : "");
+        const tt_status st = tt_fail(&e, errno == EPIPE ? TT_ERR_OUTPUT : TT_ERR_TEMPORARY,
+                                     "standard output: cannot be written%s%s", errno ? ": " : "",
+                                     errno ? strerror(errno) : "");
         tt_cli_complain(NULL, &e);
         if (!code)
-            code = TT_EXIT_TEMPORARY;
+            code = tt_exit_code(st);
     }
     tt_cli_writes_in(NULL);
     if (watch.stopped)

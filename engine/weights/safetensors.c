@@ -127,8 +127,8 @@ static size_t hand_over(void *to, size_t room, void *arg)
 {
     static const char open[] = "[0e";
     feed *f = arg;
-    const size_t lead =
-        3 + f->zeros; /* the comma is not part of it: it would end the number, and clear errno */
+    /* the comma is not part of it: it would end the number, and the parser clear errno */
+    const size_t lead = 3 + f->zeros;
     unsigned char *out = to;
     size_t n = 0;
     if (f->at == lead && errno == ENOMEM)
@@ -157,8 +157,8 @@ static tt_status parse_header(const tt_weights *w, const unsigned char *header, 
     feed f = {.header = header, .size = n, .zeros = longest + 8}; /* what is cut may read on into the "]" */
     errno = 0;
     *root = json_load_callback(hand_over, &f, JSON_REJECT_DUPLICATES, &je);
-    if (!*root &&
-        (errno == ENOMEM || !je.text[0])) /* it may say nothing, or something else, where malloc failed */
+    /* where malloc failed it says nothing, or something else */
+    if (!*root && (f.starved || errno == ENOMEM || !je.text[0]))
         return tt_fail(err, TT_ERR_MEMORY, "%s: no memory for reading its header of %zu bytes", w->path, n);
     if (!*root) {
         const size_t lead = 3 + f.zeros + 1, pos = je.position > 0 ? (size_t)je.position : 0;

@@ -30,9 +30,15 @@ static const struct {
     [TT_U8] = {"U8", 1},   [TT_BOOL] = {"BOOL", 1},
 };
 
-const char *tt_dtype_name(tt_dtype d) { return dtypes[d].name; }
+const char *tt_dtype_name(tt_dtype d)
+{
+    return dtypes[d].name;
+}
 
-size_t tt_dtype_size(tt_dtype d) { return dtypes[d].size; }
+size_t tt_dtype_size(tt_dtype d)
+{
+    return dtypes[d].size;
+}
 
 /* ---- the file ------------------------------------------------------------------------------------- */
 

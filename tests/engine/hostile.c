@@ -25,7 +25,10 @@ static guard guard_new(size_t size)
     return g;
 }
 
-static void guard_free(guard *g) { munmap(g->map, g->bytes + g->page); }
+static void guard_free(guard *g)
+{
+    munmap(g->map, g->bytes + g->page);
+}
 
 /* Where `size` bytes end at the unreadable page. */
 static unsigned char *guard_put(const guard *g, const void *bytes, size_t size)

@@ -26,7 +26,8 @@
 
 enum { MOST_ARGUMENTS = 64, RING = 16, NOT_POSSIBLE = 126 };
 
-static char directory[] = "/tmp/tintype-test-XXXXXX";
+static char top[] = "/tmp/tintype-test-XXXXXX"; /* of the suite */
+static char directory[128];                     /* of the test: top, or one below */
 
 static const char *program(void)
 {
@@ -55,16 +56,24 @@ static int open_up(const char *path, const struct stat *st, int type, struct FTW
 
 void pg_setup(void)
 {
-    strcpy(directory + strlen(directory) - 6, "XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
-    ck_assert_int_eq(chmod(directory, 0755), 0);
+    strcpy(top + sizeof top - 7, "XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(top));
+    ck_assert_int_eq(chmod(top, 0755), 0);
+    strcpy(directory, top);
     signal(SIGPIPE, SIG_IGN);
 }
 
 void pg_teardown(void)
 {
-    nftw(directory, open_up, 16, FTW_PHYS);
-    nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    nftw(top, open_up, 16, FTW_PHYS);
+    nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void pg_within(const char *name)
+{
+    snprintf(directory, sizeof directory, "%s/%.64s", top, name);
+    ck_assert_msg(!mkdir(directory, 0777), "%s: %s", directory, strerror(errno));
+    ck_assert_int_eq(chmod(directory, 0777), 0); /* whatever the umask */
 }
 
 const char *pg_at(const char *name)
@@ -181,13 +190,30 @@ static void finish(pg_run *r, pid_t pid)
     r->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
+/* Check's own handlers, inherited by a child until it is another program, would hand a signal on to the whole group. */
+static pid_t fork_quietly(int *terminal, const struct winsize *wide)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    const pid_t pid = terminal ? forkpty(terminal, NULL, NULL, wide) : fork();
+    if (!pid) {
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        signal(SIGHUP, SIG_DFL);
+        signal(SIGPIPE, SIG_DFL);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    ck_assert_int_ge(pid, 0);
+    return pid;
+}
+
 /* In the child: nothing of the test's surroundings but what it sets itself. */
 _Noreturn static void become(const char *path, const char *const *arguments, bool nobody)
 {
     const char *argv[MOST_ARGUMENTS + 2] = {path};
     for (int i = 0; i < MOST_ARGUMENTS && arguments[i]; i++)
         argv[i + 1] = arguments[i];
-    signal(SIGPIPE, SIG_DFL);
     if (chdir(directory))
         _exit(NOT_POSSIBLE);
     if (nobody && geteuid() == 0 && (setgroups(0, NULL) || setgid(65534) || setuid(65534) || access(path, X_OK)))
@@ -204,8 +230,7 @@ static pg_run launch(const char *path, const char *const *arguments, const void 
     ck_assert_int_ge(out, 0);
     ck_assert_int_ge(err, 0);
     ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
-    const pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    const pid_t pid = fork_quietly(NULL, NULL);
     if (!pid) {
         dup2(in[0], 0);
         dup2(out, 1);
@@ -248,8 +273,7 @@ pid_t pg_begin(const char *const *arguments, int *out)
     int ends[2];
     const char *path = program();
     ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    const pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    const pid_t pid = fork_quietly(NULL, NULL);
     if (!pid) {
         const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
         dup2(nothing, 0);
@@ -275,10 +299,9 @@ pg_run pg_terminal(const char *const *arguments)
     int terminal;
     const char *path = program();
     size_t room = 1 << 20;
-    struct winsize wide = {.ws_row = 24, .ws_col = 100};
+    const struct winsize wide = {.ws_row = 24, .ws_col = 100};
     setenv("TERM", "xterm", 1);
-    const pid_t pid = forkpty(&terminal, NULL, NULL, &wide);
-    ck_assert_int_ge(pid, 0);
+    const pid_t pid = fork_quietly(&terminal, &wide);
     if (!pid)
         become(path, arguments, false);
     r.out = calloc(1, room + 1);

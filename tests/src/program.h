@@ -19,6 +19,8 @@ typedef struct pg_run {
  */
 void pg_setup(void);
 void pg_teardown(void);
+/* From now on, for this test, a new directory below. */
+void pg_within(const char *name);
 
 /* The arguments behind the program's name. Standard input is empty. */
 #define RUN(...) pg_exec((const char *const[]){__VA_ARGS__, NULL}, NULL, 0)

@@ -84,7 +84,7 @@ END_TEST
 START_TEST(manual_page_has_no_warnings)
 {
     pg_run r = pg_shell("\"$T\" help --man >t.1 && { command -v groff >/dev/null || exit 9; } && "
-                        "groff -ww -man -Tutf8 -Wbreak t.1 2>&1 >t.txt | grep . >&2; grep -q -e --skip-existing t.txt");
+                        "groff -ww -man -Tutf8 -Wbreak t.1 2>&1 >t.txt | grep . >&2; grep -q 'pass over inputs' t.txt");
     if (r.code == 9) {
         puts("skipped: no groff, the manual page is not checked");
         return;
