@@ -342,7 +342,8 @@ static void print_step(const tt_plan *p, int i, FILE *to)
     for (int j = 0; j < s->pieces; j++)
         channels += s->in[j].channels;
     if (conv)
-        snprintf(what, sizeof what, "%s %dx%d%s", tt_ops[s->op]->word, n->k, n->k, n->stride > 1 ? " /s" : "");
+        snprintf(what, sizeof what, n->stride > 1 ? "%s %dx%d /%d" : "%s %dx%d", tt_ops[s->op]->word, n->k, n->k,
+                 n->stride);
     else
         snprintf(what, sizeof what, "%s", tt_ops[s->op]->word);
     snprintf(fused, sizeof fused, "%s%s%s%s%s%s", conv || s->op == TT_OP_ACT ? act_word(n->act) : "",
@@ -350,17 +351,25 @@ static void print_step(const tt_plan *p, int i, FILE *to)
              s->nearest ? "(nearest)" : "", s->clamp ? "+clamp" : "");
     if (conv && s->pieces > 1)
         snprintf(what + strlen(what), sizeof what - strlen(what), " of %d", s->pieces);
-    fprintf(to, "%4d  %-24.24s %-18.18s %-20.20s %4d -> %4d  %6d x %-6d %10.1f %9.2f %9.2f\n", i, what, fused,
-            conv ? n->name : "", channels, v->c, v->w, v->h, conv ? p->work[i] / 1e6 - 32e-6 * (double)v->floats : 0.0,
+    const char *name = conv ? n->name : "";
+    const size_t length = strlen(name); /* the end of a long name tells more than its beginning */
+    fprintf(to, "%4d  %-24.24s %-24.24s %-24s %4d -> %4d  %6d x %-6d %10.1f %9.2f %9.2f\n", i, what, fused,
+            name + (length > 24 ? length - 24 : 0), channels, v->c, v->w, v->h, conv ? p->work[i] / 1e6 - 32e-6 * (double)v->floats : 0.0,
             (double)v->floats * 4 / 1048576, (double)v->at * 4 / 1048576);
 }
 
 void tt_plan_print(const tt_plan *p, FILE *to)
 {
-    fprintf(to, "%4s  %-24s %-18s %-20s %4s    %4s  %6s   %-6s %10s %9s %9s\n", "step", "operation", "fused", "weights",
+    fprintf(to, "%4s  %-24s %-24s %-24s %4s    %4s  %6s   %-6s %10s %9s %9s\n", "step", "operation", "fused", "weights",
             "in", "out", "width", "height", "MFLOP", "MiB", "at MiB");
     for (int i = 0; i < p->net->steps; i++)
         print_step(p, i, to);
+    const tt_net_facts *f = &p->net->facts;
+    if (f->global)
+        fprintf(to, "every output pixel depends on every input pixel, ");
+    else
+        fprintf(to, "receptive field %d x %d, ", f->receptive_field, f->receptive_field);
+    fprintf(to, "weights %.1f MiB\n", (double)f->packed_bytes / 1048576);
     fprintf(to, "input %d x %d x %d, output %d x %d x %d, %.3f GFLOP, arena %.1f MiB (%.1f MiB without reuse)\n",
             p->facts.in_channels, p->facts.in_w, p->facts.in_h, p->facts.out_channels, p->facts.out_w,
             p->facts.out_h, p->facts.flops / 1e9, (double)p->facts.arena_bytes / 1048576,

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -72,27 +73,27 @@ tt_status tt_cli_no_terminal(const char *what, tt_error *err)
 {
     if (!isatty(STDOUT_FILENO))
         return TT_OK;
-    return tt_fail(err, TT_ERR_USAGE, "standard output is a terminal, and %s is not for reading; send it on with '>' or '|'",
+    return tt_fail(err, TT_ERR_USAGE,
+                   "standard output is a terminal, and %s is not for reading; send it on with '>' or '|'",
                    what);
 }
 
 /* ---- signals -------------------------------------------------------------------------------------- */
 
 /*
- * A thread waits for SIGINT, SIGTERM and SIGHUP, which all others block: it may lock and look into directories, as a
- * handler may not. The first signal cancels the work, and the work's own way out removes what is unfinished. Decoding,
- * encoding and a blocked read do not hear it; so after GRACE the thread itself removes our temporaries and ends the
- * program by the signal. So does a second signal, at once.
+ * A thread waits for SIGINT, SIGTERM and SIGHUP, which all others block: it may lock and look into
+ * directories, as a handler may not. The first signal cancels the work, and the work's own way out removes
+ * what is unfinished. Decoding, encoding and a blocked read do not hear it; so after GRACE the thread itself
+ * removes our temporaries and ends the program by the signal. So does a second signal, at once.
  */
 enum { GRACE_MS = 200 };
 
 static struct {
     pthread_mutex_t lock;
-    bool watching;
     sigset_t signals;
     tt_context *context; /* at work, or NULL */
     char *directory;     /* where a temporary may lie, or NULL */
-    volatile sig_atomic_t stopped; /* the signal, or 0 */
+    atomic_int stopped;  /* the signal, or 0 */
 } watch = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 _Noreturn static void die_of(int signal_number)
@@ -148,12 +149,12 @@ static void watch_begin(void)
     pthread_t thread;
     struct sigaction now;
     sigemptyset(&watch.signals);
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) /* what the parent ignores stays ignored: nohup */
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted;
+         i++) /* what the parent ignores stays ignored: nohup */
         if (!sigaction(wanted[i], NULL, &now) && now.sa_handler != SIG_IGN)
             sigaddset(&watch.signals, wanted[i]);
     pthread_sigmask(SIG_BLOCK, &watch.signals, NULL);
-    watch.watching = !pthread_create(&thread, NULL, watch_signals, NULL);
-    if (watch.watching)
+    if (!pthread_create(&thread, NULL, watch_signals, NULL))
         pthread_detach(thread);
     else /* no thread to be had: the signals end the program as they always did */
         pthread_sigmask(SIG_UNBLOCK, &watch.signals, NULL);
@@ -168,7 +169,8 @@ void tt_cli_writes_in(const char *directory)
 {
     pthread_mutex_lock(&watch.lock);
     free(watch.directory);
-    watch.directory = directory ? strdup(directory) : NULL; /* NULL: a temporary may outlive a signal; the next run sweeps */
+    watch.directory = directory ? strdup(directory)
+                                : NULL; /* NULL: a temporary may outlive a signal; the next run sweeps */
     pthread_mutex_unlock(&watch.lock);
     if (directory)
         tt_output_sweep(directory);
@@ -200,8 +202,8 @@ void tt_cli_context_free(tt_context *c)
 
 void tt_cli_begin(void)
 {
-    /* Where 0, 1 or 2 is closed, the next file opened would get the number, and a message would end up in a picture. Opened
-     * the wrong way round, reading and writing fail as they would on a closed one. */
+    /* Where 0, 1 or 2 is closed, the next file opened would get the number, and a message would end up in a
+     * picture. Opened the wrong way round, reading and writing fail as they would on a closed one. */
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0)
             _exit(TT_EXIT_INTERNAL);

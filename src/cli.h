@@ -1,6 +1,6 @@
 /*
- * The command line. Two tables in src/options.c, the commands and the options, are all there is to know: parsing,
- * `tintype help`, the manual page and the shells' completions are made from them.
+ * The command line. Two tables in src/options.c, the commands and the options, are all there is to know:
+ * parsing, `tintype help`, the manual page and the shells' completions are made from them.
  */
 #ifndef TT_SRC_CLI_H
 #define TT_SRC_CLI_H
@@ -45,7 +45,7 @@ typedef struct tt_args {
     const char *output, *model, *format, *depth, *icc, *only, *isa;
     const char **net; /* "key=value", ..., NULL; or NULL. Owned, the strings are not */
     double scale, seconds;
-    const char *size; /* as typed */
+    const char *size;  /* as typed */
     int width, height; /* of it; 0: by the picture's shape */
     int threads, quality, border;
     uint64_t memory, max_pixels;
@@ -57,11 +57,11 @@ typedef struct tt_args {
 typedef struct tt_command {
     const char *name;
     unsigned bit;
-    const char *operands; /* for the usage line: "INPUT..." */
-    int least, most;      /* number of them; most -1: any */
-    const char *brief;    /* one line */
-    const char *examples; /* lines "command line\twhat it does" */
-    const char *more;     /* paragraphs, separated by an empty line */
+    const char *operands;         /* for the usage line: "INPUT..." */
+    int least, most;              /* number of them; most -1: any */
+    const char *brief;            /* one line */
+    const char *examples;         /* lines "command line\twhat it does" */
+    const char *more;             /* paragraphs, separated by an empty line */
     int (*run)(const tt_args *a); /* gives the exit code */
 } tt_command;
 extern const tt_command tt_commands[]; /* ends with a NULL name */
@@ -81,15 +81,15 @@ typedef enum tt_option_kind {
 
 typedef struct tt_option {
     const char *name;
-    char letter;          /* 0: none */
+    char letter; /* 0: none */
     tt_option_kind kind;
     const char *argument; /* NULL for flags */
     unsigned commands;
-    size_t field;         /* in tt_args */
+    size_t field; /* in tt_args */
     const char *help;
-    const char *words;    /* separated by blanks */
+    const char *words; /* separated by blanks */
     double lo, hi;
-    const char *env;      /* an environment variable that says the same, where the option is not given */
+    const char *env; /* an environment variable that says the same, where the option is not given */
 } tt_option;
 extern const tt_option tt_options[]; /* ends with a NULL name */
 
@@ -121,7 +121,8 @@ void tt_cli_begin(void);
  * that stopped the work, where one did. */
 int tt_cli_end(int code);
 
-/* "tintype: FILE: sentence" on standard error. `path` is put before a sentence that does not name it; or NULL. */
+/* "tintype: FILE: sentence" on standard error. `path` is put before a sentence that does not name it; or
+ * NULL. */
 void tt_cli_complain(const char *path, const tt_error *e);
 /* A line of talk on standard error. */
 #if defined __GNUC__
@@ -134,8 +135,8 @@ tt_status tt_cli_context(tt_context **c, const tt_args *a, tt_error *err);
 void tt_cli_context_free(tt_context *c);
 /* Has a signal asked to stop? */
 bool tt_cli_stopped(void);
-/* Where a temporary of ours may lie from now on: swept of those of dead processes, and of ours when a signal leaves
- * no time for the ordinary way. NULL: nowhere. */
+/* Where a temporary of ours may lie from now on: swept of those of dead processes, and of ours when a signal
+ * leaves no time for the ordinary way. NULL: nowhere. */
 void tt_cli_writes_in(const char *directory);
 /* Standard output may not be a terminal when bytes for machines go there. */
 tt_status tt_cli_no_terminal(const char *what, tt_error *err);

@@ -54,8 +54,8 @@ static void tell(const tt_args *a, const measure *m, const tt_image *x, const tt
     const char *on = a->rgb ? "rgb" : "luma";
     FILE *to = a->output && !strcmp(a->output, "-") ? stderr : stdout;
     if (a->json) {
-        json_t *o = json_pack("{so so ss si}", "a", tt_json_text(a->operand[0]), "b", tt_json_text(a->operand[1]), "on", on,
-                              "border", a->border);
+        json_t *o = json_pack("{so so ss si}", "a", tt_json_text(a->operand[0]), "b",
+                              tt_json_text(a->operand[1]), "on", on, "border", a->border);
         if (o && m->made) { /* JSON has no infinity */
             json_object_set_new(o, "psnr", same ? json_null() : json_real(m->psnr));
             json_object_set_new(o, "ssim", json_real(m->ssim));
@@ -67,8 +67,9 @@ static void tell(const tt_args *a, const measure *m, const tt_image *x, const tt
         return;
     }
     if (!m->made && !a->quiet)
-        fprintf(stderr, "%s is %dx%d and %s is %dx%d: nothing to measure, only to see\n", tt_shown_input(a->operand[0]),
-                x->width, x->height, tt_shown_input(a->operand[1]), y->width, y->height);
+        fprintf(stderr, "%s is %dx%d and %s is %dx%d: nothing to measure, only to see\n",
+                tt_shown_input(a->operand[0]), x->width, x->height, tt_shown_input(a->operand[1]), y->width,
+                y->height);
     else if (m->made && same)
         fprintf(to, "PSNR inf, SSIM %.6f (%s, border %d)\n", m->ssim, on, a->border);
     else if (m->made)
@@ -93,7 +94,8 @@ int tt_cmd_compare(const tt_args *a)
         st = tt_compare(&x, &y, &o, &m.psnr, &m.ssim, &e);
     if (st) { /* what cannot be compared is named: the library knows pictures, not files */
         tt_error named;
-        tt_fail(&named, st, "%s and %s: %s", tt_shown_input(a->operand[0]), tt_shown_input(a->operand[1]), e.text);
+        tt_fail(&named, st, "%s and %s: %s", tt_shown_input(a->operand[0]), tt_shown_input(a->operand[1]),
+                e.text);
         e = named;
     } else if (a->output) {
         st = side_by_side(a, &x, &y, &e);

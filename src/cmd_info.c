@@ -30,9 +30,7 @@ static void show_pairs(json_t *object, int indent)
     const char *key;
     json_t *v;
     size_t widest = 0;
-    json_object_foreach(object, key, v)
-        if (strlen(key) > widest && strlen(key) <= 24)
-            widest = strlen(key);
+    json_object_foreach(object, key, v) if (strlen(key) > widest && strlen(key) <= 24) widest = strlen(key);
     json_object_foreach(object, key, v)
     {
         if (json_is_null(v))
@@ -208,9 +206,10 @@ static json_t *describe_plan(const tt_plan *plan)
 {
     tt_plan_facts f;
     tt_plan_get_facts(plan, &f);
-    return json_pack("{s[iii] s[iii] si sI sI sf}", "input", f.in_channels, f.in_h, f.in_w, "output", f.out_channels,
-                     f.out_h, f.out_w, "steps", f.steps, "arena_bytes", (json_int_t)f.arena_bytes, "unshared_bytes",
-                     (json_int_t)f.unshared_bytes, "flops", f.flops);
+    return json_pack("{s[iii] s[iii] si sI sI sf}", "input", f.in_channels, f.in_h, f.in_w, "output",
+                     f.out_channels, f.out_h, f.out_w, "steps", f.steps, "arena_bytes",
+                     (json_int_t)f.arena_bytes, "unshared_bytes", (json_int_t)f.unshared_bytes, "flops",
+                     f.flops);
 }
 
 static tt_status network(const tt_args *a, const char *path, bool more, tt_error *err)
@@ -299,7 +298,8 @@ static tt_status describe(const tt_args *a, const char *path, bool more, tt_erro
     if (k == PICTURE)
         return picture(a, path, more, err);
     if (k == NEITHER)
-        return tt_fail(err, TT_ERR_FORMAT, "%s: neither a picture (PNG, JPEG) nor a weight file (safetensors)", path);
+        return tt_fail(err, TT_ERR_FORMAT,
+                       "%s: neither a picture (PNG, JPEG) nor a weight file (safetensors)", path);
     tt_error why;
     const tt_status st = network(a, path, more, &why);
     if (st == TT_ERR_UNSUPPORTED && !embedded && !a->plan)
@@ -350,11 +350,11 @@ int tt_cmd_version(const tt_args *a)
 #else
     static const char jpeg[] = "libjpeg " TEXT(JPEG_LIB_VERSION);
 #endif
-    json_t *o = json_pack("{ss ss so s{ss ss ss ss} ss}", "tintype", tt_version(), "kernels",
-                          tt_cpu_name(tt_cpu_detect()), "networks", networks, "libraries", "libpng",
-                          png_get_libpng_ver(NULL), "jpeg", jpeg, "lcms2", lcms, "jansson",
-                          jansson_version_str(), "licence",
-                          "MIT; the network inside: see models/README.md in the source");
+    json_t *o =
+        json_pack("{ss ss so s{ss ss ss ss} ss}", "tintype", tt_version(), "kernels",
+                  tt_cpu_name(tt_cpu_detect()), "networks", networks, "libraries", "libpng",
+                  png_get_libpng_ver(NULL), "jpeg", jpeg, "lcms2", lcms, "jansson", jansson_version_str(),
+                  "licence", "MIT; the network inside: see models/README.md in the source");
     if (!o)
         return TT_EXIT_TEMPORARY;
     show(o, a->json, false);

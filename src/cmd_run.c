@@ -53,7 +53,8 @@ static tt_status read_input(const char *path, tensor *in, tt_error *err)
         d[1] > INT_MAX || d[2] > INT_MAX) {
         char shape[TT_MAX_RANK * 24];
         shape_text(t, shape, sizeof shape);
-        st = tt_fail(err, TT_ERR_FORMAT, "%s: %s has the shape [%s]; [C,H,W] or [1,C,H,W] is wanted", name, t->name, shape);
+        st = tt_fail(err, TT_ERR_FORMAT, "%s: %s has the shape [%s]; [C,H,W] or [1,C,H,W] is wanted", name,
+                     t->name, shape);
         goto done;
     }
     in->rank = t->rank;
@@ -90,7 +91,8 @@ static tt_status through(tt_context *c, const tt_network *n, const char *name, c
     tt_network_info info = {.size = sizeof info};
     tt_network_get_info(n, &info);
     if (in->c != info.channels)
-        return tt_fail(err, TT_ERR_FORMAT, "%s: has %d channels, and the network takes %d", name, in->c, info.channels);
+        return tt_fail(err, TT_ERR_FORMAT, "%s: has %d channels, and the network takes %d", name, in->c,
+                       info.channels);
     tt_status st = tt_network_run(c, n, NULL, in->h, in->w, NULL, &out->c, &out->h, &out->w, err);
     if (st)
         return st;
@@ -106,11 +108,12 @@ static void tell(const tt_args *a, const tensor *in, const tensor *out, double s
 {
     if (a->json)
         tt_json_line(json_pack("{so so s[iii] s[iii] sf sI}", "input", tt_json_text(a->operand[0]), "output",
-                               tt_json_text(a->operand[1]), "input_shape", in->c, in->h, in->w, "output_shape", out->c,
-                               out->h, out->w, "seconds", seconds, "peak_bytes", (json_int_t)tt_peak_bytes()));
+                               tt_json_text(a->operand[1]), "input_shape", in->c, in->h, in->w,
+                               "output_shape", out->c, out->h, out->w, "seconds", seconds, "peak_bytes",
+                               (json_int_t)tt_peak_bytes()));
     else if (!a->quiet)
-        tt_cli_note("%s [%d,%d,%d] -> %s [%d,%d,%d], %s, %s", tt_shown_input(a->operand[0]), in->c, in->h, in->w,
-                    tt_shown_output(a->operand[1]), out->c, out->h, out->w, tt_shown_seconds(seconds),
+        tt_cli_note("%s [%d,%d,%d] -> %s [%d,%d,%d], %s, %s", tt_shown_input(a->operand[0]), in->c, in->h,
+                    in->w, tt_shown_output(a->operand[1]), out->c, out->h, out->w, tt_shown_seconds(seconds),
                     tt_shown_bytes(tt_peak_bytes()));
 }
 

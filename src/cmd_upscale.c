@@ -36,7 +36,8 @@ static tt_status make_sense(const tt_args *a, tt_error *err)
     if (a->quiet && a->verbose)
         return tt_fail(err, TT_ERR_USAGE, "--quiet and --verbose contradict each other");
     if (a->json && !a->dry_run && (a->output ? !strcmp(a->output, "-") : !strcmp(a->operand[0], "-")))
-        return tt_fail(err, TT_ERR_USAGE, "--json and the picture both want standard output; give an --output");
+        return tt_fail(err, TT_ERR_USAGE,
+                       "--json and the picture both want standard output; give an --output");
     if (a->quality && a->format && strcmp(a->format, "jpeg"))
         return tt_fail(err, TT_ERR_USAGE, "--quality is for JPEG, and --format is %s", a->format);
     return TT_OK;
@@ -74,19 +75,31 @@ static tt_status begin(session *s, tt_error *err)
     const char *slash = strrchr(s->n->path, '/');
     snprintf(s->model, sizeof s->model, "%s", tt_shown(slash ? slash + 1 : s->n->path));
     if (!a->size)
-        snprintf(s->scale, sizeof s->scale, "%.6g", a->scale > 0 ? a->scale : s->n->traits.enlarge_first ? 2 : info.scale);
-    const tt_naming naming = {a->output, a->size ? NULL : s->scale, a->size, a->format, a->recursive, a->verbose};
+        snprintf(s->scale, sizeof s->scale, "%.6g",
+                 a->scale > 0                 ? a->scale
+                 : s->n->traits.enlarge_first ? 2
+                                              : info.scale);
+    const tt_naming naming = {
+        .output = a->output,
+        .scale = a->size ? NULL : s->scale,
+        .size = a->size,
+        .format = a->format,
+        .recursive = a->recursive,
+        .overwrite = a->overwrite,
+        .verbose = a->verbose,
+    };
     st = tt_jobs_find(&s->jobs, a->operand, a->operands, &naming, err);
     for (size_t i = 0; i < s->jobs.count && !st; i++) {
         const tt_write_options w = writing(a);
         if (s->jobs.job[i].output)
-            st = tt_image_can_write(1, 8, s->jobs.job[i].output, &w, err); /* what all formats take: is it one? */
+            st = tt_image_can_write(1, 8, s->jobs.job[i].output, &w,
+                                    err); /* what all formats take: is it one? */
         if (s->jobs.job[i].output && !strcmp(s->jobs.job[i].output, "-") && !st && !a->dry_run)
             st = tt_cli_no_terminal("a picture", err);
     }
     if (!st && a->verbose)
-        tt_cli_note("%s: %s, %s; %s kernels, %d threads, %s to work in", s->model, s->n->model->title, info.variant,
-                    tt_cpu_name(s->n->kernels.cpu), tt_context_threads(s->c),
+        tt_cli_note("%s: %s, %s; %s kernels, %d threads, %s to work in", s->model, s->n->model->title,
+                    info.variant, tt_cpu_name(s->n->kernels.cpu), tt_context_threads(s->c),
                     tt_shown_bytes((double)tt_context_memory(s->c)));
     return st;
 }
@@ -143,35 +156,40 @@ static void tell_plan(session *s, const tt_job *j, const tt_image *in, const tt_
 {
     if (s->progress.json)
         tt_json_line(json_pack("{ss so so si si si si si si si si si sI sf}", "event", "plan", "input",
-                               tt_json_text(j->input), "output", tt_json_text(j->output), "input_width", in->width,
-                               "input_height", in->height, "width", r->width, "height", r->height, "passes", r->passes,
-                               "tiles", r->tiles, "tile_width", r->tile_width, "tile_height", r->tile_height, "overlap",
-                               r->overlap, "memory_bytes", (json_int_t)r->planned_bytes, "flops", r->flops));
+                               tt_json_text(j->input), "output", tt_json_text(j->output), "input_width",
+                               in->width, "input_height", in->height, "width", r->width, "height", r->height,
+                               "passes", r->passes, "tiles", r->tiles, "tile_width", r->tile_width,
+                               "tile_height", r->tile_height, "overlap", r->overlap, "memory_bytes",
+                               (json_int_t)r->planned_bytes, "flops", r->flops));
     else
         printf("%s %dx%d -> %s %dx%d: %d tile%s of at most %dx%d (overlap %d) in %d pass%s, %s, %.3g GFLOP\n",
-               tt_shown_input(j->input), in->width, in->height, tt_shown_output(j->output), r->width, r->height,
-               r->tiles, r->tiles == 1 ? "" : "s", r->tile_width, r->tile_height, r->overlap, r->passes,
-               r->passes == 1 ? "" : "es", tt_shown_bytes((double)r->planned_bytes), 1e-9 * r->flops);
+               tt_shown_input(j->input), in->width, in->height, tt_shown_output(j->output), r->width,
+               r->height, r->tiles, r->tiles == 1 ? "" : "s", r->tile_width, r->tile_height, r->overlap,
+               r->passes, r->passes == 1 ? "" : "es", tt_shown_bytes((double)r->planned_bytes),
+               1e-9 * r->flops);
 }
 
-static void tell_done(session *s, const tt_job *j, const tt_image *in, const tt_image *out, const tt_report *r)
+static void tell_done(session *s, const tt_job *j, const tt_image *in, const tt_image *out,
+                      const tt_report *r)
 {
     const double seconds = tt_seconds() - s->progress.began, peak = tt_peak_bytes();
     if (s->progress.json) {
         tt_json_line(json_pack("{ss so so si si si si so ss sf sf si sI}", "event", "done", "input",
-                               tt_json_text(j->input), "output", tt_json_text(j->output), "input_width", in->width,
-                               "input_height", in->height, "width", out->width, "height", out->height, "model",
-                               tt_json_text(s->model), "network", s->n->model->name, "seconds", seconds,
-                               "network_seconds", r->network_seconds, "tiles", r->tiles, "peak_bytes", (json_int_t)peak));
+                               tt_json_text(j->input), "output", tt_json_text(j->output), "input_width",
+                               in->width, "input_height", in->height, "width", out->width, "height",
+                               out->height, "model", tt_json_text(s->model), "network", s->n->model->name,
+                               "seconds", seconds, "network_seconds", r->network_seconds, "tiles", r->tiles,
+                               "peak_bytes", (json_int_t)peak));
         return;
     }
     tt_progress_say(&s->progress, "%s %dx%d -> %s %dx%d, %s%s%s, %s, %s", tt_shown_input(j->input), in->width,
-                    in->height, tt_shown_output(j->output), out->width, out->height, s->model, *s->scale ? " x" : "",
-                    s->scale, tt_shown_seconds(seconds), tt_shown_bytes(peak));
+                    in->height, tt_shown_output(j->output), out->width, out->height, s->model,
+                    *s->scale ? " x" : "", s->scale, tt_shown_seconds(seconds), tt_shown_bytes(peak));
     if (s->a->verbose)
-        tt_progress_say(&s->progress, "  %d tile%s of at most %dx%d, overlap %d, %d pass%s; network %s, %.3g GFLOP/s",
-                        r->tiles, r->tiles == 1 ? "" : "s", r->tile_width, r->tile_height, r->overlap, r->passes,
-                        r->passes == 1 ? "" : "es", tt_shown_seconds(r->network_seconds),
+        tt_progress_say(&s->progress,
+                        "  %d tile%s of at most %dx%d, overlap %d, %d pass%s; network %s, %.3g GFLOP/s",
+                        r->tiles, r->tiles == 1 ? "" : "s", r->tile_width, r->tile_height, r->overlap,
+                        r->passes, r->passes == 1 ? "" : "es", tt_shown_seconds(r->network_seconds),
                         r->network_seconds > 0 ? 1e-9 * r->flops / r->network_seconds : 0);
 }
 
@@ -221,8 +239,8 @@ done:
 
 static tt_status exists(const tt_job *j, tt_error *err)
 {
-    return tt_fail(err, TT_ERR_OUTPUT, "%s: exists already; --overwrite replaces it, --skip-existing passes over it",
-                   j->output);
+    return tt_fail(err, TT_ERR_OUTPUT,
+                   "%s: exists already; --overwrite replaces it, --skip-existing passes over it", j->output);
 }
 
 static tt_status one(session *s, const tt_job *j, tt_error *err)
@@ -260,8 +278,9 @@ static void fail(session *s, const tt_job *j, tt_status st, const tt_error *e)
     /* what concerns the output names it already */
     tt_cli_complain(st == TT_ERR_OUTPUT || st == TT_ERR_TEMPORARY ? NULL : j->input, e);
     if (s->progress.json)
-        tt_json_line(json_pack("{ss so ss si so}", "event", "error", "input", tt_json_text(j->input), "status",
-                               tt_status_text(st), "code", tt_exit_code(st), "text", tt_json_text(e->text)));
+        tt_json_line(json_pack("{ss so ss si so}", "event", "error", "input", tt_json_text(j->input),
+                               "status", tt_status_text(st), "code", tt_exit_code(st), "text",
+                               tt_json_text(e->text)));
 }
 
 static void all(session *s)
@@ -288,8 +307,8 @@ static void all(session *s)
                                (json_int_t)s->skipped, "failed", (json_int_t)s->failed, "seconds",
                                tt_seconds() - s->began));
     else if (s->jobs.count > 1 && !s->a->dry_run)
-        tt_progress_say(&s->progress, "%zu done, %zu passed over, %zu failed, %s", s->done, s->skipped, s->failed,
-                        tt_shown_seconds(tt_seconds() - s->began));
+        tt_progress_say(&s->progress, "%zu done, %zu passed over, %zu failed, %s", s->done, s->skipped,
+                        s->failed, tt_shown_seconds(tt_seconds() - s->began));
 }
 
 int tt_cmd_upscale(const tt_args *a)

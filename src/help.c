@@ -75,15 +75,19 @@ static void examples(FILE *to, const tt_command *cmd)
 static void option_line(FILE *to, const tt_option *o)
 {
     char name[64];
-    int n = snprintf(name, sizeof name, "  %c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-                     o->letter ? "," : " ", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+    int n =
+        snprintf(name, sizeof name, "  %c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+                 o->letter ? "," : " ", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
     fputs(name, to);
     if (n + 2 > HELP_COLUMN) {
         fputc('\n', to);
         n = 0;
     }
     fprintf(to, "%*s", HELP_COLUMN - n, "");
-    wrap(to, o->help, HELP_COLUMN, HELP_COLUMN);
+    char help[256];
+    snprintf(help, sizeof help, "%s%s%s%s", o->help, o->env ? " (or: " : "", o->env ? o->env : "",
+             o->env ? ")" : "");
+    wrap(to, help, HELP_COLUMN, HELP_COLUMN);
 }
 
 /* ---- help ----------------------------------------------------------------------------------------- */
@@ -220,6 +224,36 @@ static void roff_examples(FILE *to)
         }
 }
 
+static void roff_json(FILE *to)
+{
+    static const struct {
+        const char *event, *fields;
+    } events[] = {
+        {"start", "input, index, count"},
+        {"progress", "input, done (0 to 1), eta_s (seconds left, once it can be told)"},
+        {"plan", "with --dry-run: input, output, input_width, input_height, width, height, passes, tiles, "
+                 "tile_width, "
+                 "tile_height, overlap, memory_bytes, flops"},
+        {"done",
+         "input, output, input_width, input_height, width, height, model, network, seconds, "
+         "network_seconds, "
+         "tiles, peak_bytes"},
+        {"skipped", "input, output"},
+        {"error", "input, status, code (what the exit code would be for this input alone), text"},
+        {"summary", "done, skipped, failed, seconds; always the last line"},
+    };
+    fputs(".SH JSON\nWith \\fB\\-\\-json\\fR, \\fBtintype upscale\\fR prints a line for each event, with the "
+          "member \"event\"; other commands print one object for each result. More members may come; those "
+          "that are there keep their meaning. In file names that are no UTF\\-8, odd bytes stand as "
+          "\\exNN.\n",
+          to);
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+        fprintf(to, ".TP\n\\fB%s\\fR\n", events[i].event);
+        roff_text(to, events[i].fields);
+        fputs(".\n", to);
+    }
+}
+
 void tt_help_manual(FILE *to)
 {
     static const struct {
@@ -236,24 +270,28 @@ void tt_help_manual(FILE *to)
         {"130, 143", "Ended by SIGINT or SIGTERM, as a shell shows it; what was unfinished is removed."},
     };
     fprintf(to,
-            ".TH TINTYPE 1 \"\" \"tintype %s\" \"User Commands\"\n.SH NAME\ntintype \\- enlarge and restore "
-            "photographs\n.SH SYNOPSIS\n\\fBtintype\\fR \\fICOMMAND\\fR [\\fIoptions\\fR] \\fIINPUT\\fR... "
-            "[\\fB\\-o\\fR \\fIOUTPUT\\fR]\n.SH DESCRIPTION\n\\fBtintype\\fR puts photographs through published neural "
-            "networks. One network is part of the program; others are read from their authors\\(aq weight files.\n"
-            "Results go to standard output, talk to standard error. File names are taken as bytes; in messages what "
-            "cannot be shown stands as \\exNN.\nThe result is the same, byte for byte, for any number of threads and any "
-            "memory.\n.SH COMMANDS\n",
+            ".TH TINTYPE 1 \"\" \"tintype %s\" \"User Commands\"\n.SH NAME\ntintype \\- enlarge and "
+            "restore photographs\n.SH SYNOPSIS\n\\fBtintype\\fR \\fICOMMAND\\fR [\\fIoptions\\fR] "
+            "\\fIINPUT\\fR... [\\fB\\-o\\fR \\fIOUTPUT\\fR]\n.SH DESCRIPTION\n\\fBtintype\\fR puts "
+            "photographs through published neural networks. One network is part of the program; others are "
+            "read from their authors\\(aq weight files.\n"
+            "Results go to standard output, talk to standard error. File names are taken as bytes; in "
+            "messages what cannot be shown stands as \\exNN.\nThe result is the same, byte for byte, for "
+            "any number of threads and any memory.\n.SH COMMANDS\n",
             tt_version());
     for (const tt_command *c = tt_commands; c->name; c++)
         roff_command(to, c);
     fputs(".SH EXAMPLES\n", to);
     roff_examples(to);
+    roff_json(to);
     fputs(".SH ENVIRONMENT\n", to);
     for (const tt_option *o = tt_options; o->name; o++)
         if (o->env) {
-            fprintf(to, ".TP\n\\fB%s\\fR\nThe same as \\fB\\-\\-%s\\fR, which goes over it.\n", o->env, o->name);
+            fprintf(to, ".TP\n\\fB%s\\fR\nThe same as \\fB\\-\\-%s\\fR, which goes over it.\n", o->env,
+                    o->name);
         }
-    fputs(".TP\n\\fBTINTYPE_CPU\\fR\nscalar, avx2 or avx512: the highest instruction set that is used.\n.SH \"EXIT STATUS\"\n",
+    fputs(".TP\n\\fBTINTYPE_CPU\\fR\nscalar, avx2 or avx512: the highest instruction set that is used.\n.SH "
+          "\"EXIT STATUS\"\n",
           to);
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         fprintf(to, ".TP\n\\fB%s\\fR\n", codes[i].code);
@@ -267,7 +305,9 @@ void tt_help_manual(FILE *to)
 /* What may follow the command's own name; NULL for files. */
 static const char *operand_words(const tt_command *c)
 {
-    return c->bit == TT_CMD_COMPLETION ? "bash zsh" : c->bit == TT_CMD_VERSION || c->bit == TT_CMD_BENCH ? "" : NULL;
+    if (c->bit == TT_CMD_COMPLETION)
+        return "bash zsh";
+    return c->bit & (TT_CMD_VERSION | TT_CMD_BENCH) ? "" : NULL;
 }
 
 static void command_names(FILE *to)
@@ -323,7 +363,8 @@ void tt_help_bash(FILE *to)
           "    # nothing found: the shell goes on with file names\n"
           "    if [[ -n $words ]]; then\n        COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
           "    elif [[ $word == -* ]]; then\n        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
-          "    elif [[ -n $operands ]]; then\n        COMPREPLY=($(compgen -W \"$operands\" -- \"$word\"))\n    fi\n}\n"
+          "    elif [[ -n $operands ]]; then\n        COMPREPLY=($(compgen -W \"$operands\" -- "
+          "\"$word\"))\n    fi\n}\n"
           "complete -o default -F _tintype tintype\n",
           to);
 }
@@ -362,7 +403,8 @@ static void zsh_option(FILE *to, const tt_option *o)
 
 void tt_help_zsh(FILE *to)
 {
-    fputs("#compdef tintype\n# made by `tintype completion zsh`\n_tintype() {\n    local -a commands\n    commands=(\n",
+    fputs("#compdef tintype\n# made by `tintype completion zsh`\n_tintype() {\n    local -a commands\n    "
+          "commands=(\n",
           to);
     for (const tt_command *c = tt_commands; c->name; c++) {
         fprintf(to, "        '%s:", c->name);
@@ -389,7 +431,8 @@ void tt_help_zsh(FILE *to)
         }
         fputs("        ;;\n", to);
     }
-    fputs("    esac\n}\n\nif [[ $funcstack[1] == _tintype ]]; then\n    _tintype \"$@\"\nelse\n    compdef _tintype tintype\nfi\n",
+    fputs("    esac\n}\n\nif [[ $funcstack[1] == _tintype ]]; then\n    _tintype \"$@\"\nelse\n    compdef "
+          "_tintype tintype\nfi\n",
           to);
 }
 

@@ -87,8 +87,8 @@ void tt_jobs_clear(tt_jobs *jobs)
 
 /* ---- what a file holds ---------------------------------------------------------------------------- */
 
-/* The format of the picture in a regular file, by its first bytes; NULL where there is none. `unread`: it could not be
- * looked at, and whoever reads it will say why. */
+/* The format of the picture in a regular file, by its first bytes; NULL where there is none. `unread`: it
+ * could not be looked at, and whoever reads it will say why. */
 static const tt_image_format *format_of(const char *path, bool *unread)
 {
     unsigned char head[HEAD];
@@ -130,10 +130,12 @@ static const char *ext_of(const char *input, const tt_image_format *f, const tt_
 
 static bool is_pattern(const char *text)
 {
-    return strstr(text, "{stem}") || strstr(text, "{ext}") || strstr(text, "{scale}") || strstr(text, "{size}");
+    return strstr(text, "{stem}") || strstr(text, "{ext}") || strstr(text, "{scale}") ||
+           strstr(text, "{size}");
 }
 
-/* The pattern with its words replaced, to be freed; NULL for want of memory. What else stands in braces is a name. */
+/* The pattern with its words replaced, to be freed; NULL for want of memory. What else stands in braces is a
+ * name. */
 static char *fill(const char *pattern, const char *input, const char *ext, const tt_naming *n)
 {
     const char *name = strcmp(input, "-") ? base(input) : "stdin";
@@ -173,8 +175,8 @@ static char *fill(const char *pattern, const char *input, const char *ext, const
 typedef struct search {
     tt_jobs *jobs;
     const tt_naming *n;
-    bool directory;      /* -o is one, given or made */
-    bool has_out;        /* the output directory exists already, and is this one: not searched for inputs */
+    bool directory; /* -o is one, given or made */
+    bool has_out;   /* the output directory exists already, and is this one: not searched for inputs */
     dev_t out_device;
     ino_t out_node;
 } search;
@@ -207,7 +209,8 @@ static char *output_name(const search *s, const char *input, const char *tree, c
     below = dir ? (*tree ? joined(dir, tree) : strdup(dir)) : NULL;
     char *full = below && pattern ? joined(below, pattern) : NULL;
     if (full)
-        name = fill(full + (s->directory || !out ? strlen(full) - strlen(pattern) : 0), input, ext_of(input, f, n), n);
+        name = fill(full + (s->directory || !out ? strlen(full) - strlen(pattern) : 0), input,
+                    ext_of(input, f, n), n);
     if (name && (s->directory || !out)) { /* only the name is a pattern: braces in directories are braces */
         char *path = joined(below, name);
         free(name);
@@ -220,7 +223,8 @@ static char *output_name(const search *s, const char *input, const char *tree, c
     return name;
 }
 
-static tt_status add_file(search *s, const char *input, const char *tree, const tt_image_format *f, tt_error *err)
+static tt_status add_file(search *s, const char *input, const char *tree, const tt_image_format *f,
+                          tt_error *err)
 {
     return add(s->jobs,
                (tt_job){.input = strdup(input),
@@ -275,7 +279,8 @@ static tt_status visit(search *s, const char *path, const char *tree, const char
         note(s, path, "a link to a directory");
         return TT_OK;
     }
-    if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)) { /* S_ISLNK: a link to nothing, an error when it is read */
+    if (!S_ISREG(st.st_mode) &&
+        !S_ISLNK(st.st_mode)) { /* S_ISLNK: a link to nothing, an error when it is read */
         note(s, path, "not a file");
         return TT_OK;
     }
@@ -335,8 +340,8 @@ static tt_status two_in_one(const tt_jobs *jobs, const place *p, size_t n, tt_er
     for (size_t i = 1; i < n; i++) {
         const tt_job *a = &jobs->job[p[i - 1].job], *b = &jobs->job[p[i].job];
         if (!strcmp(p[i - 1].path, p[i].path))
-            return tt_fail(err, TT_ERR_USAGE, "%s and %s would both become %s; nothing was done", a->input, b->input,
-                           b->output);
+            return tt_fail(err, TT_ERR_USAGE, "%s and %s would both become %s; nothing was done", a->input,
+                           b->input, b->output);
     }
     return TT_OK;
 }
@@ -365,7 +370,7 @@ static tt_status eats_input(const tt_jobs *jobs, const place *outputs, size_t n,
     return st;
 }
 
-static tt_status check_places(const tt_jobs *jobs, tt_error *err)
+static tt_status check_places(const tt_jobs *jobs, bool overwrite, tt_error *err)
 {
     place *p = calloc(jobs->count + 1, sizeof *p);
     size_t n = 0;
@@ -381,7 +386,7 @@ static tt_status check_places(const tt_jobs *jobs, tt_error *err)
         qsort(p, n, sizeof *p, by_path);
         st = two_in_one(jobs, p, n, err);
     }
-    if (!st)
+    if (!st && overwrite)
         st = eats_input(jobs, p, n, err);
     for (size_t i = 0; i < n; i++)
         free(p[i].path);
@@ -401,13 +406,14 @@ static tt_status look_at_output(search *s, char *const *operand, int operands, t
     for (int i = 0; i < operands; i++)
         if (n->recursive && !stat(operand[i], &st) && S_ISDIR(st.st_mode)) {
             if (!out) /* beside the inputs, the next run would take the results for inputs */
-                return tt_fail(err, TT_ERR_USAGE, "%s is a directory; say with -o DIRECTORY where the results go",
-                               operand[i]);
+                return tt_fail(err, TT_ERR_USAGE,
+                               "%s is a directory; say with -o DIRECTORY where the results go", operand[i]);
             trees = true;
         }
     if (!out || !strcmp(out, "-")) {
         if (out && (operands > 1 || trees))
-            return tt_fail(err, TT_ERR_USAGE, "standard output takes one picture, and there are several inputs");
+            return tt_fail(err, TT_ERR_USAGE,
+                           "standard output takes one picture, and there are several inputs");
         return TT_OK;
     }
     const bool there = !stat(out, &st), is_dir = there && S_ISDIR(st.st_mode);
@@ -419,16 +425,19 @@ static tt_status look_at_output(search *s, char *const *operand, int operands, t
     }
     if (!s->directory && is_pattern(out)) {
         if (strstr(out, "{scale}") && !n->scale)
-            return tt_fail(err, TT_ERR_USAGE, "--output is %s; with --size there is no {scale}, but {size}", out);
+            return tt_fail(err, TT_ERR_USAGE, "--output is %s; with --size there is no {scale}, but {size}",
+                           out);
         if (strstr(out, "{size}") && !n->size)
             return tt_fail(err, TT_ERR_USAGE, "--output is %s; there is no {size} without --size", out);
         return TT_OK;
     }
     if (s->directory && there && !is_dir)
-        return tt_fail(err, TT_ERR_USAGE, "--output is %s; several pictures want a directory, and this is a file", out);
+        return tt_fail(err, TT_ERR_USAGE,
+                       "--output is %s; several pictures want a directory, and this is a file", out);
     if (!s->directory && operands > 1)
         return tt_fail(err, TT_ERR_USAGE,
-                       "--output is %s, one file for %d inputs; give a directory (%s/) or a pattern ({stem}_large.{ext})",
+                       "--output is %s, one file for %d inputs; give a directory (%s/) or a pattern "
+                       "({stem}_large.{ext})",
                        out, operands, out);
     return TT_OK;
 }
@@ -460,7 +469,7 @@ tt_status tt_jobs_find(tt_jobs *jobs, char *const *operand, int operands, const 
         to_standard += jobs->job[i].output && !strcmp(jobs->job[i].output, "-");
     if (to_standard && jobs->count > 1)
         return tt_fail(err, TT_ERR_USAGE, "standard output takes one picture, and there are several inputs");
-    return check_places(jobs, err);
+    return check_places(jobs, n->overwrite, err);
 }
 
 /* ---- one job -------------------------------------------------------------------------------------- */
@@ -513,7 +522,8 @@ tt_status tt_job_prepare(const tt_job *j, tt_error *err)
     if (j->make_way && strcmp(dir, "."))
         status = make_directories(dir, err);
     if (!status && stat(dir, &st))
-        status = tt_fail(err, TT_ERR_OUTPUT, "%s: cannot be created: there is no directory %s", j->output, dir);
+        status =
+            tt_fail(err, TT_ERR_OUTPUT, "%s: cannot be created: there is no directory %s", j->output, dir);
     else if (!status && access(dir, W_OK | X_OK))
         status = tt_fail(err, TT_ERR_OUTPUT, "%s: cannot be created: %s", j->output, strerror(errno));
     free(dir);

@@ -1,6 +1,6 @@
 /*
- * Which files are worked on, and what each becomes: the operands of `tintype upscale` made into a list before anything is
- * done, so that what makes no sense is refused while nothing has happened yet.
+ * Which files are worked on, and what each becomes: the operands of `tintype upscale` made into a list before
+ * anything is done, so that what makes no sense is refused while nothing has happened yet.
  */
 #ifndef TT_SRC_INPUTS_H
 #define TT_SRC_INPUTS_H
@@ -27,13 +27,14 @@ typedef struct tt_naming {
     const char *scale;  /* what {scale} stands for; NULL where a size is asked for */
     const char *size;   /* what {size} stands for, or NULL */
     const char *format; /* -f, or NULL */
-    bool recursive;
-    bool verbose;       /* notes on what is passed over */
+    bool recursive, overwrite;
+    bool verbose; /* notes on what is passed over */
 } tt_naming;
 
 /*
- * TT_ERR_USAGE for what makes no sense as a whole: one output for several inputs, an output that is another's
- * input. A file that is missing or no picture is not looked at here. tt_jobs_clear() in any case.
+ * TT_ERR_USAGE for what makes no sense as a whole: one output for several inputs, an output that would
+ * replace another's input. A file that is missing or no picture is not looked at here. tt_jobs_clear() in any
+ * case.
  */
 tt_status tt_jobs_find(tt_jobs *jobs, char *const *operand, int operands, const tt_naming *n, tt_error *err);
 void tt_jobs_clear(tt_jobs *jobs);

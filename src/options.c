@@ -14,7 +14,8 @@
 /* ---- the commands --------------------------------------------------------------------------------- */
 
 const tt_command tt_commands[] = {
-    {"upscale", TT_CMD_UPSCALE, "INPUT... [-o OUTPUT]", 1, -1, "enlarge and clean pictures with a neural network",
+    {"upscale", TT_CMD_UPSCALE, "INPUT... [-o OUTPUT]", 1, -1,
+     "enlarge and clean pictures with a neural network",
      "tintype upscale scan.jpg\twrites scan_x2.jpg beside it\n"
      "tintype upscale -s 3 scan.jpg -o large.png\tthree times as large, as PNG\n"
      "tintype upscale --size 3000x scan.jpg -o print.png\t3000 pixels wide\n"
@@ -22,42 +23,45 @@ const tt_command tt_commands[] = {
      "tintype upscale -r album -o large/ --skip-existing\ta whole tree, and only what is new\n"
      "tintype upscale a.png b.png -o 'out/{stem}-large.{ext}'\tnames by a pattern\n"
      "tintype upscale - -o - <in.jpg >out.png\tin a pipe\n",
-     "INPUT is a PNG or JPEG file (the content decides, not the name), '-' for standard input, or with -r a "
-     "directory. Files in a directory that are no pictures are passed over, and so is what is hidden.\n\n"
-     "OUTPUT is a file, a directory (it exists, or ends in '/', or an INPUT is one), '-' for standard output, or a "
-     "pattern with {stem} (the input's name without its ending), {ext}, {scale}, and with --size {size}. In "
-     "directories, and beside the input where OUTPUT is missing, the pattern is {stem}_x{scale}.{ext}. {ext} is the "
-     "input's own ending unless --format says otherwise. Standard input goes to standard output, as PNG, where "
-     "OUTPUT is missing.\n\n"
+     "INPUT is a PNG or JPEG file (the content decides, not the name), '-' for standard input, or with -r "
+     "a directory. Files in a directory that are no pictures are passed over, and so is what is hidden.\n\n"
+     "OUTPUT is a file, a directory (it exists, or ends in '/', or an INPUT is one), '-' for standard "
+     "output, or a pattern with {stem} (the input's name without its ending), {ext}, {scale}, and with "
+     "--size {size}. In directories, and beside the input where OUTPUT is missing, the pattern is "
+     "{stem}_x{scale}.{ext}. {ext} is the input's own ending unless --format says otherwise. Standard "
+     "input goes to standard output, as PNG, where OUTPUT is missing.\n\n"
      "No existing file is touched without --overwrite. A result appears whole or not at all. Depth, grey, "
-     "alpha, colour profile, EXIF, XMP and resolution of the input are kept. One bad file does not stop the others.",
+     "alpha, colour profile, EXIF, XMP and resolution of the input are kept. One bad file does not stop "
+     "the others.",
      tt_cmd_upscale},
     {"compare", TT_CMD_COMPARE, "A B", 2, 2, "measure how alike two pictures are (PSNR, SSIM)",
      "tintype compare truth.png result.png\ton luma, as the papers do\n"
      "tintype compare --rgb --border 4 truth.png result.png\ton all channels, without the rim\n"
      "tintype compare before.jpg after.png -o side.png\tboth side by side in one picture\n",
-     "PSNR in dB and SSIM (Wang et al. 2004: 11 x 11 Gaussian, sigma 1.5). Pictures of different sizes cannot be "
-     "measured; with -o they are still set side by side, the smaller one enlarged.",
+     "PSNR in dB and SSIM (Wang et al. 2004: 11 x 11 Gaussian, sigma 1.5). Pictures of different sizes "
+     "cannot be measured; with -o they are still set side by side, the smaller one enlarged.",
      tt_cmd_compare},
     {"info", TT_CMD_INFO, "FILE...", 1, -1, "describe pictures and weight files",
      "tintype info scan.jpg\tsize, depth, colours, profile, metadata\n"
      "tintype info esrgan.safetensors\tnetwork, factor, parameters\n"
      "tintype info --plan --size 640x480 default\tevery step for that input, its memory and work\n"
      "tintype info --json *.jpg\tfor machines, one object a line\n",
-     "FILE is a picture, a weight file, '-' for a picture from standard input, or 'default' for the network inside the "
-     "program.",
+     "FILE is a picture, a weight file, '-' for a picture from standard input, or 'default' for the "
+     "network inside the program.",
      tt_cmd_info},
     {"run", TT_CMD_RUN, "IN OUT", 2, 2, "put a raw tensor through a network",
      "tintype run -m srcnn.safetensors in.safetensors out.safetensors\n"
      "tintype run --net padding=zero -m srcnn.safetensors in.safetensors out.safetensors\n",
-     "IN is a safetensors file with a tensor 'input', or with one tensor only, of shape [C,H,W] or [1,C,H,W]. OUT gets "
-     "the tensor 'output' of the same rank: what the published network gives, without tiles, resampling or clamping.",
+     "IN is a safetensors file with a tensor 'input', or with one tensor only, of shape [C,H,W] or "
+     "[1,C,H,W]. OUT gets the tensor 'output' of the same rank: what the published network gives, without "
+     "tiles, resampling or clamping.",
      tt_cmd_run},
     {"bench", TT_CMD_BENCH, "", 0, 0, "measure the speed of this machine",
      "tintype bench\teverything, a few minutes\n"
      "tintype bench --only conv3x3\tcases with that in their name\n"
      "tintype bench --isa all --json\tevery instruction set, for machines\n",
-     "Times are medians; shares are of the peak that the processor showed in the same seconds.", tt_cmd_bench},
+     "Times are medians; shares are of the peak that the processor showed in the same seconds.",
+     tt_cmd_bench},
     {"help", TT_CMD_HELP, "[COMMAND]", 0, 1, "explain a command",
      "tintype help upscale\n"
      "tintype help --man >tintype.1\tthe manual page\n",
@@ -81,9 +85,11 @@ enum {
 };
 
 /* Name, letter, kind, what follows it, commands, field of tt_args. In the order of `tintype help`. */
-#define OPT(name_, letter_, kind_, argument_, commands_, field_, ...)                                              \
-    {.name = name_, .letter = letter_, .kind = TT_OPT_##kind_, .argument = argument_, .commands = commands_,     \
-     .field = offsetof(tt_args, field_), __VA_ARGS__}
+#define OPT(name_, letter_, kind_, argument_, commands_, field_, ...)                                        \
+    {                                                                                                        \
+        .name = name_, .letter = letter_, .kind = TT_OPT_##kind_, .argument = argument_,                     \
+        .commands = commands_, .field = offsetof(tt_args, field_), __VA_ARGS__                               \
+    }
 
 const tt_option tt_options[] = {
     OPT("output", 'o', FILE, "PATH", TT_CMD_UPSCALE, output,
@@ -133,9 +139,10 @@ const tt_option tt_options[] = {
         .help = "the instruction set; the best there is if missing"),
     OPT("seconds", 0, REAL, "S", TT_CMD_BENCH, seconds, .lo = 0.001, .hi = 3600,
         .help = "for each case; 1 if missing"),
-    OPT("threads", 't', INT, "N", NETWORK | TT_CMD_BENCH, threads, .lo = 1, .hi = 1024, .env = "TINTYPE_THREADS",
-        .help = "all processors if missing"),
-    OPT("memory", 0, BYTES, "SIZE", TT_CMD_UPSCALE | TT_CMD_RUN, memory, .lo = 1 << 20, .hi = 1e18, .env = "TINTYPE_MEMORY",
+    OPT("threads", 't', INT, "N", NETWORK | TT_CMD_BENCH, threads, .lo = 1, .hi = 1024,
+        .env = "TINTYPE_THREADS", .help = "all processors if missing"),
+    OPT("memory", 0, BYTES, "SIZE", TT_CMD_UPSCALE | TT_CMD_RUN, memory, .lo = 1 << 20, .hi = 1e18,
+        .env = "TINTYPE_MEMORY",
         .help = "memory to work in, 2G or 500M say; 60 % of the machine's if missing"),
     OPT("man", 0, FLAG, NULL, TT_CMD_HELP, man, .help = "print the manual page"),
     OPT("json", 0, FLAG, NULL, MACHINES, json,
@@ -222,8 +229,8 @@ static const char *option_near(const char *word, unsigned bit)
 
 /* ---- values --------------------------------------------------------------------------------------- */
 
-/* Digits and at most one point, at most 15 digits that count: then value and power of ten are exact and the quotient is
- * rounded once. Gives what follows, or NULL. strtod() would read "1.5" as 1 in some locales. */
+/* Digits and at most one point, at most 15 digits that count: then value and power of ten are exact and the
+ * quotient is rounded once. Gives what follows, or NULL. strtod() would read "1.5" as 1 in some locales. */
 static const char *decimal(const char *p, double *value)
 {
     double v = 0, power = 1;
@@ -348,30 +355,34 @@ static tt_status store(tt_args *a, const tt_option *o, const char *named, const 
         return TT_OK;
     case TT_OPT_INT:
         if (!tt_number_parse(text, &v) || v != floor(v) || v < o->lo || v > o->hi)
-            return tt_fail(err, TT_ERR_USAGE, "%s is %s; a whole number from %.0f to %.0f is wanted", named, text, o->lo,
-                           o->hi);
+            return tt_fail(err, TT_ERR_USAGE, "%s is %s; a whole number from %.0f to %.0f is wanted", named,
+                           text, o->lo, o->hi);
         *(int *)field = (int)v;
         return TT_OK;
     case TT_OPT_REAL:
         if (!tt_number_parse(text, &v) || v < o->lo || v > o->hi)
-            return tt_fail(err, TT_ERR_USAGE, "%s is %s; a number from %g to %g is wanted", named, text, o->lo, o->hi);
+            return tt_fail(err, TT_ERR_USAGE, "%s is %s; a number from %g to %g is wanted", named, text,
+                           o->lo, o->hi);
         *(double *)field = v;
         return TT_OK;
     case TT_OPT_BYTES:
         if (!scaled(text, 1024, &v) || v < o->lo || v > o->hi)
-            return tt_fail(err, TT_ERR_USAGE, "%s is %s; at least 1M is wanted, with K, M, G or T behind the number",
-                           named, text);
+            return tt_fail(err, TT_ERR_USAGE,
+                           "%s is %s; at least 1M is wanted, with K, M, G or T behind the number", named,
+                           text);
         *(uint64_t *)field = (uint64_t)v;
         return TT_OK;
     case TT_OPT_COUNT:
         if (!scaled(text, 1000, &v) || v < o->lo || v > o->hi)
-            return tt_fail(err, TT_ERR_USAGE, "%s is %s; a number is wanted, K, M, G or T may follow it", named, text);
+            return tt_fail(err, TT_ERR_USAGE, "%s is %s; a number is wanted, K, M, G or T may follow it",
+                           named, text);
         *(uint64_t *)field = (uint64_t)v;
         return TT_OK;
     case TT_OPT_SIZE:
         if (!size(text, &a->width, &a->height))
             return tt_fail(err, TT_ERR_USAGE,
-                           "%s is %s; 800x600, 800x or x600 is wanted, sides of 1 to 1000000 pixels", named, text);
+                           "%s is %s; 800x600, 800x or x600 is wanted, sides of 1 to 1000000 pixels", named,
+                           text);
         a->size = text;
         return TT_OK;
     case TT_OPT_LIST:
@@ -404,7 +415,8 @@ static tt_status no_such_option(const tt_command *cmd, const char *arg, tt_error
         snprintf(word, sizeof word, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
         const char *near = option_near(word, cmd->bit);
         if (near)
-            return tt_fail(err, TT_ERR_USAGE, "%s has no option %s; did you mean --%s?", cmd->name, arg, near);
+            return tt_fail(err, TT_ERR_USAGE, "%s has no option %s; did you mean --%s?", cmd->name, arg,
+                           near);
     }
     return tt_fail(err, TT_ERR_USAGE, "%s has no option %s", cmd->name, arg);
 }
@@ -443,6 +455,7 @@ tt_status tt_args_parse(tt_args *a, const tt_command *cmd, int argc, char **argv
             snprintf(letters + end, sizeof letters - end, "%c%s", o->letter, o->argument ? ":" : "");
     }
     tt_status st = environment(a, err); /* first: options go over it */
+    unsetenv("POSIXLY_CORRECT"); /* options may follow the inputs, for everybody */
     opterr = 0;
     optind = 0;
     while (!st && (got = getopt_long(argc, argv, letters, longs, NULL)) != -1) {

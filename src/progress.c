@@ -19,13 +19,15 @@ static int character(const unsigned char *p)
 {
     if (p[0] >= 0x20 && p[0] < 0x7f)
         return 1;
-    const int n = p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+    int n = 0;
+    if (p[0] >= 0xc2 && p[0] < 0xf5)
+        n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
     for (int i = 1; i < n; i++)
         if ((p[i] & 0xc0) != 0x80)
             return 0;
-    if ((p[0] == 0xc2 && p[1] < 0xa0) ||                                             /* control characters */
-        (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||            /* longer than need be */
-        (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf4 && p[1] > 0x8f))              /* surrogates, beyond Unicode */
+    if ((p[0] == 0xc2 && p[1] < 0xa0) ||                                  /* control characters */
+        (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) || /* longer than need be */
+        (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf4 && p[1] > 0x8f))   /* surrogates, beyond Unicode */
         return 0;
     return n;
 }
@@ -218,7 +220,8 @@ void tt_progress_at(void *progress, double done)
     const bool told = done > 0.01 && spent > 0.5; /* before, the guess is too wild */
     const double left = told ? spent * (1 - done) / done : 0;
     if (p->json) {
-        json_t *o = json_pack("{ss so sf}", "event", "progress", "input", tt_json_text(p->name), "done", done);
+        json_t *o =
+            json_pack("{ss so sf}", "event", "progress", "input", tt_json_text(p->name), "done", done);
         if (o && told)
             json_object_set_new(o, "eta_s", json_real(left));
         tt_json_line(o);

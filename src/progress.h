@@ -1,6 +1,6 @@
 /*
- * How the program talks while it works: a bar on a terminal, a line a file elsewhere, JSON lines for machines.
- * And how names and numbers are written for people.
+ * How the program talks while it works: a bar on a terminal, a line a file elsewhere, JSON lines for
+ * machines. And how names and numbers are written for people.
  */
 #ifndef TT_SRC_PROGRESS_H
 #define TT_SRC_PROGRESS_H
@@ -39,8 +39,8 @@ void tt_json_line(json_t *object);
 /* Any bytes as a string: those that are no UTF-8 as \xNN (and then a backslash as \x5c). */
 json_t *tt_json_text(const char *bytes);
 
-/* The bytes as one line that a terminal can show: control characters and what is no UTF-8 as \xNN, what is very long
- * cut. Good until the eighth call after this one. */
+/* The bytes as one line that a terminal can show: control characters and what is no UTF-8 as \xNN, what is
+ * very long cut. Good until the eighth call after this one. */
 const char *tt_shown(const char *bytes);
 /* The same for a file name: "standard input" for "-". */
 const char *tt_shown_input(const char *path);

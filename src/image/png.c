@@ -246,6 +246,8 @@ static void read_all(reading *r)
         png_set_crc_action(r->png, PNG_CRC_WARN_USE, PNG_CRC_WARN_DISCARD);
     else
         png_set_crc_action(r->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+    if (r->limits->salvage)
+        png_set_compression_buffer_size(r->png, 64); /* bytes fetched at once, and so lost where the file ends */
     png_set_read_fn(r->png, r, fetch);
     png_read_info(r->png, r->info);
 

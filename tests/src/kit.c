@@ -517,7 +517,7 @@ void kit_same_blob(const tt_blob *want, const tt_blob *got, const char *what)
 /* A copy that ends where its memory ends, so that a sanitizer or valgrind sees any reading past it. */
 static tt_status try(const unsigned char *bytes, size_t n, bool salvage, tt_image *img)
 {
-    const tt_image_limits limits = {.max_pixels = 1 << 20, .salvage = salvage};
+    const tt_image_limits limits = {.max_pixels = 1 << 14, .salvage = salvage};
     tt_error err = {0};
     unsigned char *copy = malloc(n ? n : 1);
     memcpy(copy, bytes, n);

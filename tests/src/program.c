@@ -33,8 +33,8 @@ static const char *program(void)
 {
     static char full[4096];
     const char *bin = getenv("TINTYPE_BIN");
-    ck_assert_msg(realpath(bin && *bin ? bin : TT_BIN, full) || full[0] == '/', "%s: there is no such program",
-                  bin && *bin ? bin : TT_BIN);
+    ck_assert_msg(realpath(bin && *bin ? bin : TT_BIN, full) || full[0] == '/',
+                  "%s: there is no such program", bin && *bin ? bin : TT_BIN);
     return full;
 }
 
@@ -190,7 +190,8 @@ static void finish(pg_run *r, pid_t pid)
     r->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-/* Check's own handlers, inherited by a child until it is another program, would hand a signal on to the whole group. */
+/* Check's own handlers, inherited by a child until it is another program, would hand a signal on to the whole
+ * group. */
 static pid_t fork_quietly(int *terminal, const struct winsize *wide)
 {
     sigset_t all, before;
@@ -216,13 +217,15 @@ _Noreturn static void become(const char *path, const char *const *arguments, boo
         argv[i + 1] = arguments[i];
     if (chdir(directory))
         _exit(NOT_POSSIBLE);
-    if (nobody && geteuid() == 0 && (setgroups(0, NULL) || setgid(65534) || setuid(65534) || access(path, X_OK)))
+    if (nobody && geteuid() == 0 &&
+        (setgroups(0, NULL) || setgid(65534) || setuid(65534) || access(path, X_OK)))
         _exit(NOT_POSSIBLE);
     execv(path, (char *const *)argv);
     _exit(NOT_POSSIBLE);
 }
 
-static pg_run launch(const char *path, const char *const *arguments, const void *input, size_t size, bool nobody)
+static pg_run launch(const char *path, const char *const *arguments, const void *input, size_t size,
+                     bool nobody)
 {
     pg_run r = {0};
     int in[2];
@@ -322,6 +325,6 @@ void pg_expect(const pg_run *r, int code, const char *part, const char *file, in
 {
     if (r->code == code && (!part || strstr(r->err, part)))
         return;
-    ck_abort_msg("%s:%d: exit code %d, signal %d, wanted %d and \"%s\"; it said:\n%s", file, line, r->code, r->signal, code,
-                 part ? part : "", r->err);
+    ck_abort_msg("%s:%d: exit code %d, signal %d, wanted %d and \"%s\"; it said:\n%s", file, line, r->code,
+                 r->signal, code, part ? part : "", r->err);
 }

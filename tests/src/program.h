@@ -1,4 +1,5 @@
-/* The program itself, run as users run it: a process, its output, its exit code. And a place for its files. */
+/* The program itself, run as users run it: a process, its output, its exit code. And a place for its files.
+ */
 #ifndef TT_TESTS_SRC_PROGRAM_H
 #define TT_TESTS_SRC_PROGRAM_H
 
@@ -7,15 +8,15 @@
 #include <sys/types.h>
 
 typedef struct pg_run {
-    int code;   /* the exit code; -1 if it ended by a signal */
-    int signal; /* that signal, or 0 */
+    int code;        /* the exit code; -1 if it ended by a signal */
+    int signal;      /* that signal, or 0 */
     char *out, *err; /* ended by a 0 beyond the last byte; kept until the test's end */
     size_t out_size, err_size;
 } pg_run;
 
 /*
- * For a suite's unchecked fixture: a directory of its own, in which the program runs, and its removal. Paths given to
- * the functions below are taken from there.
+ * For a suite's unchecked fixture: a directory of its own, in which the program runs, and its removal. Paths
+ * given to the functions below are taken from there.
  */
 void pg_setup(void);
 void pg_teardown(void);

@@ -27,8 +27,10 @@ END_TEST
 START_TEST(wrong_commands_are_answered_with_the_right_one)
 {
     static const char *const words[][2] = {
-        {"upscael", "did you mean: tintype upscale?"}, {"comp", "did you mean: tintype compare?"},
-        {"inof", "did you mean: tintype info?"},       {"xyzzy", "xyzzy is no command"},
+        {"upscael", "did you mean: tintype upscale?"},
+        {"comp", "did you mean: tintype compare?"},
+        {"inof", "did you mean: tintype info?"},
+        {"xyzzy", "xyzzy is no command"},
         {"--scale", "no option --scale before the command"},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -56,7 +58,8 @@ START_TEST(help_of_each_command_names_each_option)
         char name[64];
         snprintf(name, sizeof name, " --%s", o->name);
         if (o->commands & c->bit)
-            ck_assert_msg(strstr(r.out, name) && strlen(o->help) > 3, "help %s does not name%s", c->name, name);
+            ck_assert_msg(strstr(r.out, name) && strlen(o->help) > 3, "help %s does not name%s", c->name,
+                          name);
     }
     for (const char *line = r.out; *line; line += strcspn(line, "\n") + 1)
         ck_assert_uint_le(strcspn(line, "\n"), 110);
@@ -65,7 +68,8 @@ END_TEST
 
 START_TEST(help_and_version_on_request_succeed)
 {
-    pg_run r = RUN("help"), s = RUN("--help"), t = RUN("--version"), u = RUN("version"), v = RUN("version", "--json");
+    pg_run r = RUN("help"), s = RUN("--help"), t = RUN("--version"), u = RUN("version"),
+           v = RUN("version", "--json");
     EXPECT(r, 0, "");
     EXPECT(s, 0, "");
     ck_assert_ptr_nonnull(strstr(r.out, "completion"));
@@ -83,8 +87,9 @@ END_TEST
 
 START_TEST(manual_page_has_no_warnings)
 {
-    pg_run r = pg_shell("\"$T\" help --man >t.1 && { command -v groff >/dev/null || exit 9; } && "
-                        "groff -ww -man -Tutf8 -Wbreak t.1 2>&1 >t.txt | grep . >&2; grep -q 'pass over inputs' t.txt");
+    pg_run r = pg_shell(
+        "\"$T\" help --man >t.1 && { command -v groff >/dev/null || exit 9; } && "
+        "groff -ww -man -Tutf8 -Wbreak t.1 2>&1 >t.txt | grep . >&2; grep -q 'pass over inputs' t.txt");
     if (r.code == 9) {
         puts("skipped: no groff, the manual page is not checked");
         return;
@@ -205,7 +210,8 @@ START_TEST(nonsense_is_refused)
     pg_run r = pg_exec(nonsense[_i].arguments, NULL, 0);
     EXPECT(r, 2, nonsense[_i].says);
     ck_assert(!strncmp(r.err, "tintype: ", 9));
-    ck_assert(!r.out_size || !strcmp(nonsense[_i].arguments[0], "bench")); /* which has named the machine by then */
+    ck_assert(!r.out_size ||
+              !strcmp(nonsense[_i].arguments[0], "bench")); /* which has named the machine by then */
     ck_assert_int_eq(pg_entries("."), before);
 }
 END_TEST
@@ -213,10 +219,12 @@ END_TEST
 START_TEST(environment_is_heeded_and_checked)
 {
     pg_picture("e.png", 8, 8, 3, 8);
-    pg_run r = pg_shell("TINTYPE_THREADS=none \"$T\" upscale e.png"), s = pg_shell("TINTYPE_MEMORY=x \"$T\" upscale e.png"),
+    pg_run r = pg_shell("TINTYPE_THREADS=none \"$T\" upscale e.png"),
+           s = pg_shell("TINTYPE_MEMORY=x \"$T\" upscale e.png"),
            t = pg_shell("TINTYPE_CPU=mmx \"$T\" upscale e.png"),
-           u = pg_shell("TINTYPE_THREADS=3 TINTYPE_MEMORY=1G TINTYPE_CPU=scalar \"$T\" upscale -v e.png -o e3.png"),
-           v = pg_shell("TINTYPE_THREADS=3 \"$T\" upscale -v -t 2 e.png -o e2.png");
+           u = pg_shell(
+               "TINTYPE_THREADS=3 TINTYPE_MEMORY=1G TINTYPE_CPU=scalar \"$T\" upscale -v e.png -o e3.png"),
+           v = pg_shell("TINTYPE_THREADS=3 POSIXLY_CORRECT=1 \"$T\" upscale -v e.png -t 2 -o e2.png");
     EXPECT(r, 2, "TINTYPE_THREADS is none");
     EXPECT(s, 2, "TINTYPE_MEMORY is x");
     EXPECT(t, 2, "TINTYPE_CPU is mmx");
@@ -229,9 +237,15 @@ START_TEST(a_full_disk_as_standard_output_is_noticed)
 {
     pg_picture("f.png", 8, 8, 3, 8);
     static const char *const lines[] = {
-        "\"$T\" help >/dev/full",          "\"$T\" help --man >/dev/full",        "\"$T\" version >/dev/full",
-        "\"$T\" info default >/dev/full",  "\"$T\" compare f.png f.png >/dev/full", "\"$T\" upscale f.png -o - >/dev/full",
-        "\"$T\" upscale f.png -f png -o /dev/full", "\"$T\" info --json f.png >/dev/full", "\"$T\" help >&-",
+        "\"$T\" help >/dev/full",
+        "\"$T\" help --man >/dev/full",
+        "\"$T\" version >/dev/full",
+        "\"$T\" info default >/dev/full",
+        "\"$T\" compare f.png f.png >/dev/full",
+        "\"$T\" upscale f.png -o - >/dev/full",
+        "\"$T\" upscale f.png -f png -o /dev/full",
+        "\"$T\" info --json f.png >/dev/full",
+        "\"$T\" help >&-",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         pg_run r = pg_shell(lines[i]);
@@ -250,15 +264,19 @@ START_TEST(compare_measures)
     pg_picture("a.png", 64, 48, 3, 8);
     pg_picture("b.jpg", 64, 48, 3, 8);
     pg_picture("c.png", 32, 24, 3, 8);
-    pg_run same = RUN("compare", "a.png", "a.png"), r = RUN("compare", "--json", "--rgb", "--border", "2", "a.png", "b.jpg"),
-           sizes = RUN("compare", "a.png", "c.png"), side = RUN("compare", "a.png", "c.png", "-o", "side.png"),
-           again = RUN("compare", "a.png", "c.png", "-o", "side.png"), gone = RUN("compare", "a.png", "none.png");
+    pg_run same = RUN("compare", "a.png", "a.png"),
+           r = RUN("compare", "--json", "--rgb", "--border", "2", "a.png", "b.jpg"),
+           sizes = RUN("compare", "a.png", "c.png"),
+           side = RUN("compare", "a.png", "c.png", "-o", "side.png"),
+           again = RUN("compare", "a.png", "c.png", "-o", "side.png"),
+           gone = RUN("compare", "a.png", "none.png");
     EXPECT(same, 0, "");
     ck_assert(!strncmp(same.out, "PSNR inf, SSIM 1.000000", 22));
     EXPECT(r, 0, "");
     json_t *o = json_loads(r.out, 0, NULL);
     ck_assert_ptr_nonnull(o);
-    const double psnr = json_real_value(json_object_get(o, "psnr")), ssim = json_real_value(json_object_get(o, "ssim"));
+    const double psnr = json_real_value(json_object_get(o, "psnr")),
+                 ssim = json_real_value(json_object_get(o, "ssim"));
     ck_assert(psnr > 15 && psnr < 60 && ssim > 0.5 && ssim < 1);
     ck_assert_int_eq(json_integer_value(json_object_get(o, "border")), 2);
     json_decref(o);
@@ -275,9 +293,10 @@ START_TEST(info_describes)
     pg_picture("g.png", 40, 30, 2, 16);
     pg_store("stray.txt", "hello", 5);
     pg_store("empty", "", 0);
-    pg_run r = RUN("info", "--json", "g.png", "default"), plan = RUN("info", "--plan", "--size", "64x48", "default"),
-           bad = RUN("info", "stray.txt"), empty = RUN("info", "empty"), two = RUN("info", "stray.txt", "g.png"),
-           dir = RUN("info", "."), gone = RUN("info", "none");
+    pg_run r = RUN("info", "--json", "g.png", "default"),
+           plan = RUN("info", "--plan", "--size", "64x48", "default"), bad = RUN("info", "stray.txt"),
+           empty = RUN("info", "empty"), two = RUN("info", "stray.txt", "g.png"), dir = RUN("info", "."),
+           gone = RUN("info", "none");
     EXPECT(r, 0, "");
     char *second = strchr(r.out, '\n') + 1;
     second[-1] = 0;
@@ -300,7 +319,8 @@ START_TEST(info_describes)
 }
 END_TEST
 
-static void tensor_file(const char *name, const char *const *names, size_t count, int rank, const size_t *shape)
+static void tensor_file(const char *name, const char *const *names, size_t count, int rank,
+                        const size_t *shape)
 {
     static const float zeros[4096];
     tt_tensor_out t[4];
@@ -316,7 +336,8 @@ static void tensor_file(const char *name, const char *const *names, size_t count
     free(bytes);
 }
 
-static const char *const sets[] = {"srcnn/915", "srvgg/x2", "vdsr/bias", "rrdb/body_x4", "waifu2x/cunet", "waifu2x/vgg_7_y"};
+static const char *const sets[] = {"srcnn/915",    "srvgg/x2",      "vdsr/bias",
+                                   "rrdb/body_x4", "waifu2x/cunet", "waifu2x/vgg_7_y"};
 
 START_TEST(run_agrees_with_the_goldens)
 {
@@ -339,7 +360,8 @@ START_TEST(run_agrees_with_the_goldens)
     float *x = malloc(a->count * sizeof *x), *y = malloc(a->count * sizeof *y);
     ck_assert(!tt_tensor_floats(&want, a, x, &e) && !tt_tensor_floats(&got, b, y, &e));
     for (size_t i = 0; i < a->count; i++)
-        ck_assert_msg(fabsf(x[i] - y[i]) <= 2e-5f, "%s: value %zu is %g, wanted %g", sets[_i], i, (double)y[i], (double)x[i]);
+        ck_assert_msg(fabsf(x[i] - y[i]) <= 2e-5f, "%s: value %zu is %g, wanted %g", sets[_i], i,
+                      (double)y[i], (double)x[i]);
     free(x);
     free(y);
     tt_weights_clear(&want);
@@ -361,7 +383,8 @@ START_TEST(run_takes_and_refuses_tensors)
     tensor_file("grey", other, 1, 3, (const size_t[]){1, 5, 7});
     pg_run a = RUN("run", "chw", "chw.out"), b = RUN("run", "one", "one.out"), c = RUN("run", "two", "no"),
            d = RUN("run", "thin", "no"), e = RUN("run", "both", "no"), f = RUN("run", "grey", "no"),
-           again = RUN("run", "chw", "chw.out"), gone = RUN("run", "none", "no"), nodir = RUN("run", "chw", "no/no"),
+           again = RUN("run", "chw", "chw.out"), gone = RUN("run", "none", "no"),
+           nodir = RUN("run", "chw", "no/no"),
            pipe = pg_shell("\"$T\" run - - <chw >piped.out && cmp piped.out chw.out");
     EXPECT(a, 0, "[3,5,7] -> chw.out [3,10,14]");
     EXPECT(b, 0, "one.out");
@@ -422,7 +445,8 @@ START_TEST(json_lines_tell_the_story)
 {
     pg_picture("j.png", 20, 10, 3, 8);
     pg_store("broken.png", "\x89PNG\r\n\x1a\n....", 12);
-    pg_run r = RUN("upscale", "--json", "j.png", "broken.png", "-o", "json/"), dry = RUN("upscale", "--json", "--dry-run", "j.png");
+    pg_run r = RUN("upscale", "--json", "j.png", "broken.png", "-o", "json/"),
+           dry = RUN("upscale", "--json", "--dry-run", "j.png");
     EXPECT(r, 1, "tintype: broken.png: ");
     char seen[256] = "";
     for (char *line = strtok(r.out, "\n"); line; line = strtok(NULL, "\n")) {
@@ -451,7 +475,8 @@ START_TEST(a_terminal_shows_a_bar)
     pg_picture("t.png", 700, 500, 3, 8);
     pg_run r = pg_terminal((const char *const[]){"upscale", "-t", "1", "t.png", NULL}),
            q = pg_terminal((const char *const[]){"upscale", "-q", "t.png", "-o", "tq.png", NULL}),
-           o = pg_terminal((const char *const[]){"upscale", "t.png", "-o", "-", NULL}), plain = RUN("upscale", "t.png", "-o", "u.png");
+           o = pg_terminal((const char *const[]){"upscale", "t.png", "-o", "-", NULL}),
+           plain = RUN("upscale", "t.png", "-o", "u.png");
     EXPECT(r, 0, " %");
     ck_assert_ptr_nonnull(strstr(r.out, "##"));
     ck_assert_ptr_nonnull(strstr(r.out, "t.png 700x500 -> t_x2.png 1400x1000, default x2, "));

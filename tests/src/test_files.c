@@ -29,7 +29,8 @@ START_TEST(names_follow_the_rules)
     make_dir("dir");
     pg_run r = RUN("upscale", "a.png", "b.JPG", "c.jpg"), half = RUN("upscale", "-s", "1.5", "a.png"),
            size = RUN("upscale", "--size", "30x", "a.png"), into = RUN("upscale", "a.png", "-o", "dir"),
-           made = RUN("upscale", "a.png", "b.JPG", "-o", "new/deep/"), jpeg = RUN("upscale", "-f", "jpeg", "a.png"),
+           made = RUN("upscale", "a.png", "b.JPG", "-o", "new/deep/"),
+           jpeg = RUN("upscale", "-f", "jpeg", "a.png"),
            pattern = RUN("upscale", "a.png", "b.JPG", "-o", "p{x}/{stem}-{scale}{ext}.png"),
            dash = RUN("upscale", "--", "a.png", "-o"), dashed = RUN("upscale", "-o", "-x.png", "a.png");
     EXPECT(r, 0, "3 done, 0 passed over, 0 failed");
@@ -41,9 +42,10 @@ START_TEST(names_follow_the_rules)
     EXPECT(pattern, 0, "");
     EXPECT(dash, 1, "-o: ");
     EXPECT(dashed, 0, "");
-    static const char *const wanted[] = {"a_x2.png", "b_x2.JPG", "c_x2.png", "a_x1.5.png", "a_30x.png", "dir/a_x2.png",
-                                         "new/deep/a_x2.png", "new/deep/b_x2.JPG", "a_x2.jpg", "p{x}/a-2png.png",
-                                         "p{x}/b-2JPG.png", "-x.png"};
+    static const char *const wanted[] = {"a_x2.png",          "b_x2.JPG",          "c_x2.png",
+                                         "a_x1.5.png",        "a_30x.png",         "dir/a_x2.png",
+                                         "new/deep/a_x2.png", "new/deep/b_x2.JPG", "a_x2.jpg",
+                                         "p{x}/a-2png.png",   "p{x}/b-2JPG.png",   "-x.png"};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         ck_assert_msg(pg_there(wanted[i]), "%s is missing", wanted[i]);
     ck_assert_int_eq(pg_shape_of("a_x1.5.png").width, 15);
@@ -53,14 +55,22 @@ END_TEST
 
 START_TEST(odd_names_work_and_are_shown_in_one_line)
 {
-    static const char *const names[] = {"new\nline.png", "-dash.png", "inv\xff\xfe" "alid.png", "\xc3\xa9t\xc3\xa9.png",
-                                        "{stem}.png", "a b\t.png", "\x1b[31m.png"};
-    static const char *const shown[] = {"new\\x0aline.png", "-dash.png", "inv\\xff\\xfealid.png", "\xc3\xa9t\xc3\xa9.png",
-                                        "{stem}.png", "a b\\x09.png", "\\x1b[31m.png"};
+    static const char *const names[] = {"new\nline.png",
+                                        "-dash.png",
+                                        "inv\xff\xfe"
+                                        "alid.png",
+                                        "\xc3\xa9t\xc3\xa9.png",
+                                        "{stem}.png",
+                                        "a b\t.png",
+                                        "\x1b[31m.png"};
+    static const char *const shown[] = {"new\\x0aline.png",      "-dash.png",  "inv\\xff\\xfealid.png",
+                                        "\xc3\xa9t\xc3\xa9.png", "{stem}.png", "a b\\x09.png",
+                                        "\\x1b[31m.png"};
     pg_within("odd");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         pg_picture(names[i], 6, 6, 3, 8);
-        pg_run r = RUN("upscale", "-o", "out/", "--", names[i]), again = RUN("upscale", "--json", "-o", "out/", "--", names[i]);
+        pg_run r = RUN("upscale", "-o", "out/", "--", names[i]),
+               again = RUN("upscale", "--json", "-o", "out/", "--", names[i]);
         EXPECT(r, 0, shown[i]);
         ck_assert_ptr_eq(strchr(r.err, '\n'), r.err + r.err_size - 1);
         EXPECT(again, 73, "exists already");
@@ -74,7 +84,8 @@ START_TEST(odd_names_work_and_are_shown_in_one_line)
     memcpy(name + 250, ".png", 5);
     pg_picture(name, 6, 6, 3, 8); /* 254 bytes: the result's name is too long, and says so */
     snprintf(from, sizeof from, "./%s", name);
-    pg_run r = RUN("upscale", from), ok = RUN("upscale", from, "-o", "short.png"), same = RUN("upscale", "--overwrite", from, "-o", from);
+    pg_run r = RUN("upscale", from), ok = RUN("upscale", from, "-o", "short.png"),
+           same = RUN("upscale", "--overwrite", from, "-o", from);
     EXPECT(r, 73, "too long");
     EXPECT(ok, 0, "");
     EXPECT(same, 0, "");
@@ -100,24 +111,28 @@ START_TEST(a_tree_is_kept)
     ck_assert_int_eq(symlink("..", pg_at("album/summer/round")), 0);
     ck_assert_int_eq(symlink("one.png", pg_at("album/link.png")), 0);
     ck_assert_int_eq(mkfifo(pg_at("album/fifo.png"), 0666), 0);
-    pg_run without = RUN("upscale", "album"), nowhere = RUN("upscale", "-r", "album"), r = RUN("upscale", "-rv", "album", "-o", "large"),
-           again = RUN("upscale", "-r", "--skip-existing", "album/", "-o", "large/"), some = RUN("upscale", "album", "album/one.png");
+    pg_run without = RUN("upscale", "album"), nowhere = RUN("upscale", "-r", "album"),
+           r = RUN("upscale", "-rv", "album", "-o", "large"),
+           again = RUN("upscale", "-r", "--skip-existing", "album/", "-o", "large/"),
+           some = RUN("upscale", "album", "album/one.png");
     EXPECT(without, 66, "album: is a directory; with -r");
     EXPECT(nowhere, 2, "say with -o");
     EXPECT(r, 0, "4 done, 0 passed over, 0 failed");
     ck_assert_ptr_nonnull(strstr(r.err, "album/Thumbs.db: passed over"));
     ck_assert_ptr_nonnull(strstr(r.err, "album/summer/round: passed over: a link to a directory"));
     ck_assert_ptr_nonnull(strstr(r.err, "album/fifo.png: passed over"));
-    ck_assert(pg_there("large/one_x2.png") && pg_there("large/link_x2.png") && pg_there("large/summer/one_x2.png") &&
-              pg_there("large/summer/deep/two_x2.jpg"));
+    ck_assert(pg_there("large/one_x2.png") && pg_there("large/link_x2.png") &&
+              pg_there("large/summer/one_x2.png") && pg_there("large/summer/deep/two_x2.jpg"));
     ck_assert_int_eq(pg_shape_of("large/summer/one_x2.png").channels, 1);
     ck_assert_int_eq(pg_entries("large"), 3);
     EXPECT(again, 0, "0 done, 4 passed over, 0 failed");
     ck_assert_ptr_null(strstr(again.err, "Thumbs"));
     EXPECT(some, 1, "1 done");
     /* results below the tree are no inputs of the next run */
-    pg_run inside = RUN("upscale", "-r", "album", "-o", "album/large"), twice = RUN("upscale", "-r", "--overwrite", "album", "-o", "album/large"),
-           pattern = RUN("upscale", "-r", "album/summer", "-o", "flat/{stem}.{ext}"), bare = RUN("upscale", "-r", "album/.hidden", "-o", "h");
+    pg_run inside = RUN("upscale", "-r", "album", "-o", "album/large"),
+           twice = RUN("upscale", "-r", "--overwrite", "album", "-o", "album/large"),
+           pattern = RUN("upscale", "-r", "album/summer", "-o", "flat/{stem}.{ext}"),
+           bare = RUN("upscale", "-r", "album/.hidden", "-o", "h");
     EXPECT(inside, 0, "5 done"); /* one_x2.png of `some` is among them */
     EXPECT(twice, 0, "5 done");
     EXPECT(pattern, 0, "");
@@ -137,7 +152,8 @@ START_TEST(two_into_one_is_refused_before_anything_is_done)
     pg_picture("x/p.png", 9, 9, 3, 8);
     pg_picture("y/p.png", 9, 9, 3, 8);
     pg_picture("x/q.png", 9, 9, 3, 8);
-    pg_run r = RUN("upscale", "x/q.png", "x/p.png", "y/p.png", "-o", "out/"), dots = RUN("upscale", "x/p.png", "x/../x/./p.png"),
+    pg_run r = RUN("upscale", "x/q.png", "x/p.png", "y/p.png", "-o", "out/"),
+           dots = RUN("upscale", "x/p.png", "x/../x/./p.png"),
            eats = RUN("upscale", "--overwrite", "x/p.png", "x/q.png", "-o", "x/q{ext}.png"),
            chain = RUN("upscale", "--overwrite", "x/q.png", "x/p.png", "-o", "./x/p.{ext}");
     EXPECT(r, 2, "x/p.png and y/p.png would both become out/p_x2.png");
@@ -148,6 +164,9 @@ START_TEST(two_into_one_is_refused_before_anything_is_done)
     pg_picture("x/p_x2.png", 9, 9, 3, 8);
     pg_run input = RUN("upscale", "--overwrite", "x/p.png", "x/p_x2.png");
     EXPECT(input, 2, "x/p.png would become x/p_x2.png, which is an input too");
+    pg_run skip =
+        RUN("upscale", "--skip-existing", "x/p.png", "x/p_x2.png"); /* where nothing is replaced, no harm */
+    EXPECT(skip, 0, "1 done, 1 passed over, 0 failed");
     ck_assert_int_eq(pg_shape_of("x/p_x2.png").width, 9);
 }
 END_TEST
@@ -160,9 +179,11 @@ START_TEST(nothing_existing_is_touched_unasked)
     pg_picture("in.png", 12, 9, 3, 8);
     pg_store("out.png", "precious", 8);
     pg_store("in_x2.png", "precious", 8);
-    pg_run r = RUN("upscale", "in.png", "-o", "out.png"), beside = RUN("upscale", "in.png"), self = RUN("upscale", "in.png", "-o", "in.png"),
+    pg_run r = RUN("upscale", "in.png", "-o", "out.png"), beside = RUN("upscale", "in.png"),
+           self = RUN("upscale", "in.png", "-o", "in.png"),
            skip = RUN("upscale", "--skip-existing", "in.png", "-o", "out.png"),
-           shown = RUN("upscale", "--skip-existing", "-v", "in.png", "-o", "out.png"), dir = RUN("upscale", "in.png", "-o", "none/out.png");
+           shown = RUN("upscale", "--skip-existing", "-v", "in.png", "-o", "out.png"),
+           dir = RUN("upscale", "in.png", "-o", "none/out.png");
     EXPECT(r, 73, "out.png: exists already; --overwrite replaces it");
     EXPECT(beside, 73, "in_x2.png: exists already");
     EXPECT(self, 73, "in.png: exists already");
@@ -201,10 +222,12 @@ START_TEST(a_directory_that_may_not_be_written_is_named)
     ck_assert_int_eq(chmod(pg_at("shut"), 0555), 0);
     ck_assert_int_eq(chmod(pg_at("in.png"), 0644), 0);
     pg_run r = pg_nobody((const char *const[]){"upscale", "in.png", "-o", "shut/out.png", NULL}),
-           in = pg_nobody((const char *const[]){"upscale", "hidden.png", "-o", "/dev/null", "-f", "png", NULL}),
+           in = pg_nobody(
+               (const char *const[]){"upscale", "hidden.png", "-o", "/dev/null", "-f", "png", NULL}),
            made = pg_nobody((const char *const[]){"upscale", "in.png", "-o", "shut/new/", NULL});
     if (r.code == 126) {
-        puts("skipped: no ordinary user can run the program here, directories that may not be written are not checked");
+        puts("skipped: no ordinary user can run the program here, directories that may not be written are "
+             "not checked");
         return;
     }
     EXPECT(r, 73, "shut/out.png: cannot be created: Permission denied");
@@ -236,8 +259,8 @@ START_TEST(wrong_inputs_have_their_sentence_and_code)
     static const struct {
         const char *input;
         int code;
-    } cases[] = {{"none.png", 66}, {"empty.png", 65}, {"text.png", 65}, {"cut.png", 65}, {"flipped.png", 65}, {"cut.jpg", 65},
-                 {"dir.png", 66}, {"good.png/x", 66}};
+    } cases[] = {{"none.png", 66},    {"empty.png", 65}, {"text.png", 65}, {"cut.png", 65},
+                 {"flipped.png", 65}, {"cut.jpg", 65},   {"dir.png", 66},  {"good.png/x", 66}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char begin[64];
         snprintf(begin, sizeof begin, "tintype: %s: ", cases[i].input);
@@ -245,16 +268,20 @@ START_TEST(wrong_inputs_have_their_sentence_and_code)
         EXPECT(r, cases[i].code, begin);
         ck_assert_ptr_eq(strchr(r.err, '\n'), r.err + r.err_size - 1); /* one sentence */
         ck_assert(!pg_there("out.png"));
-        pg_run two = RUN("upscale", cases[i].input, "good.png", "-o", "o/"), fast = RUN("upscale", "--fail-fast", cases[i].input, "good.jpg", "-o", "f/");
+        pg_run two = RUN("upscale", cases[i].input, "good.png", "-o", "o/"),
+               fast = RUN("upscale", "--fail-fast", cases[i].input, "good.jpg", "-o", "f/");
         EXPECT(two, 1, "1 done, 0 passed over, 1 failed");
         ck_assert_int_eq(pg_shape_of("o/good_x2.png").width, 60);
         ck_assert_int_eq(remove(pg_at("o/good_x2.png")), 0);
         EXPECT(fast, 1, begin);
         ck_assert(!pg_there("f/good_x2.jpg"));
     }
-    pg_run salvaged = RUN("upscale", "--salvage", "cut.jpg", "-o", "saved.jpg"), weights = RUN("upscale", "-m", "text.png", "good.png"),
-           no_weights = RUN("upscale", "-m", "none", "good.png"), large = RUN("upscale", "--max-pixels", "599", "good.png"),
-           enough = RUN("upscale", "--max-pixels", "0.6K", "good.png"), special = RUN("upscale", "/dev/null", "-o", "null.png");
+    pg_run salvaged = RUN("upscale", "--salvage", "cut.jpg", "-o", "saved.jpg"),
+           weights = RUN("upscale", "-m", "text.png", "good.png"),
+           no_weights = RUN("upscale", "-m", "none", "good.png"),
+           large = RUN("upscale", "--max-pixels", "599", "good.png"),
+           enough = RUN("upscale", "--max-pixels", "0.6K", "good.png"),
+           special = RUN("upscale", "/dev/null", "-o", "null.png");
     EXPECT(salvaged, 0, "cut.jpg: damaged; ");
     ck_assert_int_eq(pg_shape_of("saved.jpg").width, 60);
     EXPECT(weights, 65, "text.png: ");
@@ -272,7 +299,8 @@ START_TEST(kinds_of_pictures_stay_what_they_are)
     for (int c = 1; c <= 4; c++)
         for (int depth = 8; depth <= 16; depth += 8) {
             pg_picture(name[c - 1], 14, 11, c, depth);
-            pg_run r = RUN("upscale", "--overwrite", name[c - 1], "-o", "out.png"), to16 = RUN("upscale", "--overwrite", "--depth", "16", name[c - 1], "-o", "16.png"),
+            pg_run r = RUN("upscale", "--overwrite", name[c - 1], "-o", "out.png"),
+                   to16 = RUN("upscale", "--overwrite", "--depth", "16", name[c - 1], "-o", "16.png"),
                    to8 = RUN("upscale", "--overwrite", "--depth", "8", name[c - 1], "-o", "8.png");
             EXPECT(r, 0, "");
             EXPECT(to16, 0, "");
@@ -288,7 +316,8 @@ START_TEST(kinds_of_pictures_stay_what_they_are)
                 ck_assert_ptr_null(strstr(same.out, "inf"));
             }
         }
-    pg_run jpeg = RUN("upscale", "rgba.png", "-o", "out.jpg"), deep = RUN("upscale", "-f", "jpeg", "rgb.png"), shallow = RUN("upscale", "--depth", "8", "-f", "jpeg", "rgb.png");
+    pg_run jpeg = RUN("upscale", "rgba.png", "-o", "out.jpg"), deep = RUN("upscale", "-f", "jpeg", "rgb.png"),
+           shallow = RUN("upscale", "--depth", "8", "-f", "jpeg", "rgb.png");
     EXPECT(jpeg, 65, "out.jpg: ");
     EXPECT(deep, 65, "rgb_x2.jpg: ");
     EXPECT(shallow, 0, "rgb_x2.jpg");
@@ -302,9 +331,12 @@ START_TEST(pipes_both_ways)
 {
     pg_within("pipes");
     pg_picture("in.png", 40, 30, 3, 8);
-    pg_run file = RUN("upscale", "in.png", "-o", "file.png"), pipe = pg_shell("cat in.png | \"$T\" upscale - -o - | cat >piped.png"),
-           usual = pg_shell("\"$T\" upscale -q - <in.png >usual.png"), out = pg_shell("\"$T\" upscale in.png -o - -f jpeg >out.jpg"),
-           in = pg_shell("\"$T\" upscale - -o named.png <in.png"), chain = pg_shell("\"$T\" upscale in.png -o - 2>/dev/null | \"$T\" compare - file.png"),
+    pg_run file = RUN("upscale", "in.png", "-o", "file.png"),
+           pipe = pg_shell("cat in.png | \"$T\" upscale - -o - | cat >piped.png"),
+           usual = pg_shell("\"$T\" upscale -q - <in.png >usual.png"),
+           out = pg_shell("\"$T\" upscale in.png -o - -f jpeg >out.jpg"),
+           in = pg_shell("\"$T\" upscale - -o named.png <in.png"),
+           chain = pg_shell("\"$T\" upscale in.png -o - 2>/dev/null | \"$T\" compare - file.png"),
            info = pg_shell("\"$T\" info - <in.png"), closed = pg_shell("\"$T\" upscale - -o c.png <&-"),
            gone = pg_shell("{ \"$T\" upscale --size 900x in.png -o -; echo $? >code; } | true; cat code");
     EXPECT(file, 0, "");
@@ -335,7 +367,8 @@ START_TEST(pipes_both_ways)
     free(bytes);
     /* a FIFO is written to, not replaced */
     ck_assert_int_eq(mkfifo(pg_at("fifo"), 0666), 0);
-    pg_run fifo = pg_shell("cat fifo >through.png & \"$T\" upscale in.png -f png -o fifo; c=$?; wait; exit $c");
+    pg_run fifo =
+        pg_shell("cat fifo >through.png & \"$T\" upscale in.png -f png -o fifo; c=$?; wait; exit $c");
     EXPECT(fifo, 0, "");
     ck_assert(pg_same("file.png", "through.png"));
 }
@@ -352,14 +385,16 @@ static double now(void)
 
 static void nap(double seconds)
 {
-    const struct timespec t = {.tv_sec = (time_t)seconds, .tv_nsec = (long)(1e9 * (seconds - (double)(time_t)seconds))};
+    const struct timespec t = {.tv_sec = (time_t)seconds,
+                               .tv_nsec = (long)(1e9 * (seconds - (double)(time_t)seconds))};
     nanosleep(&t, NULL);
 }
 
 /* A run that would take long, from the moment the network is at work. */
 static pid_t long_run(void)
 {
-    static const char *const arguments[] = {"upscale", "--json", "--tta", "-t", "2", "big.png", "-o", "out.png", NULL};
+    static const char *const arguments[] = {"upscale", "--json", "--tta",   "-t", "2",
+                                            "big.png", "-o",     "out.png", NULL};
     char seen[8192];
     size_t n = 0;
     int out;
@@ -386,8 +421,8 @@ START_TEST(signals_leave_nothing)
             kill(pid, SIGTERM);
         pg_run r = pg_end(pid);
         const double took = now() - began;
-        ck_assert_msg(r.signal == signals[i] || (i == 3 && r.signal == SIGTERM), "signal %d, code %d, wanted signal %d", r.signal,
-                      r.code, signals[i]);
+        ck_assert_msg(r.signal == signals[i] || (i == 3 && r.signal == SIGTERM),
+                      "signal %d, code %d, wanted signal %d", r.signal, r.code, signals[i]);
         ck_assert_msg(took < 1, "%g s until it ended", took); /* 0.25 and what a busy machine takes */
         ck_assert_int_eq(pg_entries("."), 1);
     }
@@ -395,7 +430,8 @@ START_TEST(signals_leave_nothing)
     pg_run r = pg_shell("\"$T\" upscale --tta big.png -o out.png & p=$!; sleep 0.4; kill -TERM $p; wait $p");
     EXPECT(r, 143, "");
     pg_picture("small.png", 300, 200, 3, 8);
-    pg_run ignored = pg_shell("trap '' INT; \"$T\" upscale small.png -o s.png & p=$!; sleep 0.05; kill -INT $p; wait $p");
+    pg_run ignored =
+        pg_shell("trap '' INT; \"$T\" upscale small.png -o s.png & p=$!; sleep 0.05; kill -INT $p; wait $p");
     EXPECT(ignored, 0, "");
     ck_assert_int_eq(pg_shape_of("s.png").width, 600);
 }
@@ -405,7 +441,8 @@ END_TEST
 START_TEST(a_signal_while_waiting_for_input_is_obeyed)
 {
     pg_within("waiting");
-    pg_run r = pg_shell("mkfifo f; exec 3<>f; \"$T\" upscale - -o out.png <f & p=$!; sleep 0.2; kill -TERM $p; wait $p");
+    pg_run r = pg_shell(
+        "mkfifo f; exec 3<>f; \"$T\" upscale - -o out.png <f & p=$!; sleep 0.2; kill -TERM $p; wait $p");
     EXPECT(r, 143, "");
     ck_assert(!pg_there("out.png"));
 }
@@ -434,7 +471,8 @@ START_TEST(kills_leave_the_old_file_or_the_new_one)
         char *bytes = pg_contents("out.png", &n);
         if (n == 3)
             old++;
-        ck_assert_msg(n == 3 ? !strcmp(bytes, "old") : pg_same("out.png", "new.png"), "kill %d left %zu bytes", i, n);
+        ck_assert_msg(n == 3 ? !strcmp(bytes, "old") : pg_same("out.png", "new.png"),
+                      "kill %d left %zu bytes", i, n);
         free(bytes);
         if (!(i % 2))
             ck_assert_msg(pg_entries(".") <= 3 + i, "more than one stray file a kill");
