@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The matrix of rgb2ycbcr and its inverse, computed in rational arithmetic: MATLAB inverts, the two entries near zero
- * are no rounding errors. */
+/* The matrix of rgb2ycbcr and its inverse, computed in rational arithmetic: MATLAB inverts, the two entries
+ * near zero are no rounding errors. */
 const float tt_ycc_from_rgb[3][4] = {
     {65.481f / 255, 128.553f / 255, 24.966f / 255, 16.0f / 255},
     {-37.797f / 255, -74.203f / 255, 112.0f / 255, 128.0f / 255},

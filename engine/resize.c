@@ -50,8 +50,8 @@ static int32_t mirrored(double i, int n)
     return (int32_t)(m < n ? m : 2.0 * n - 1 - m);
 }
 
-/* Where the first tap of output x lies (it may be outside), and the filter's stretching. MATLAB's formula word for
- * word, positions from 1, so that the rounding of the floor is the same. */
+/* Where the first tap of output x lies (it may be outside), and the filter's stretching. MATLAB's formula
+ * word for word, positions from 1, so that the rounding of the floor is the same. */
 static double centre(int x, double scale)
 {
     return (x + 1) / scale + 0.5 * (1 - 1 / scale);

@@ -32,7 +32,8 @@ static void gaussian(double g[WINDOW])
         g[i] /= sum;
 }
 
-/* Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004, equation 13. */
+/* Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004,
+ * equation 13. */
 static double similarity(const double m[MAPS])
 {
     const double c1 = 0.01 * 0.01, c2 = 0.03 * 0.03;

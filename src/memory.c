@@ -28,8 +28,8 @@ static uint64_t limit_in(const char *path)
     return errno || n == 0 ? UINT64_MAX : n;
 }
 
-/* The least limit of a group and of those it lies in. In a container the path may be one of the host's, of which only
- * the top is seen: missing files say nothing. */
+/* The least limit of a group and of those it lies in. In a container the path may be one of the host's, of
+ * which only the top is seen: missing files say nothing. */
 static uint64_t least_upwards(const char *root, const char *mount, char *group, const char *file)
 {
     uint64_t least = UINT64_MAX;

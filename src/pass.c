@@ -143,6 +143,7 @@ static void extend_axis(const tt_pass *p, tt_axis *a, int n)
 /* ---- tiles ---------------------------------------------------------------------------------------- */
 
 enum { MOST = 80, LEAST_STRIDE = 32 }; /* shorter strides compute next to nothing but overlap */
+#define MODEST ((uint64_t)256 << 20)   /* bytes that a pass takes where tiles cost little */
 
 /* Lengths worth trying on one axis, longest first: those that leave no tile half used. */
 static int lengths(const tt_axis *axis, int *length)
@@ -179,8 +180,14 @@ static tt_status refuse(const tt_pass *p, uint64_t budget, uint64_t held, tt_err
                    mebibytes(p->bytes), floor(mebibytes(add(budget, held))));
 }
 
-/* Walk along the border between what fits and what does not: lengths down the one axis, and for each the longest that
- * fits on the other. Memory grows with both, so neither has to go back. */
+/* Pixels that go through the network, those of the overlap as often as they do. */
+static double pixels(const tt_pass *p)
+{
+    return (double)p->down.tile * p->down.count * p->across.tile * p->across.count;
+}
+
+/* Walk along the border between what fits and what does not: lengths down the one axis, and for each the
+ * longest that fits on the other. Memory grows with both, so neither has to go back. */
 static tt_status choose(tt_pass *p, uint64_t budget, uint64_t held, tt_error *err)
 {
     int tall[MOST], wide[MOST];
@@ -196,9 +203,8 @@ static tt_status choose(tt_pass *p, uint64_t budget, uint64_t held, tt_error *er
                 return st;
             if (p->bytes > budget)
                 break;
-            const double cost = (double)p->down.tile * p->down.count * p->across.tile * p->across.count;
-            if (cost < least) {
-                least = cost;
+            if (pixels(p) < least) {
+                least = pixels(p);
                 best = *p;
             }
         }
@@ -220,10 +226,18 @@ tt_status tt_pass_plan(tt_pass *p, uint64_t budget, uint64_t held, tt_error *err
         return tt_fail(err, TT_ERR_INTERNAL, "a block of %d pixels is all border", t->block);
     extend_axis(p, &p->across, p->base_w);
     extend_axis(p, &p->down, p->base_h);
-    tt_status st = measure(p, err);
-    if (st || p->bytes <= budget)
+    const tt_status st = measure(p, err);
+    const bool fixed = t->block || p->net->facts.global;
+    if (st || (p->bytes <= budget && (fixed || p->bytes <= MODEST)))
         return st;
-    if (t->block || p->net->facts.global)
+    if (fixed)
         return refuse(p, budget, held, err);
-    return choose(p, budget, held, err);
+    /* fresh memory costs time too: a network with a short reach is quicker in tiles, however much there is */
+    tt_pass modest = *p;
+    if (!choose(&modest, budget < MODEST ? budget : MODEST, held, NULL) &&
+        pixels(&modest) <= 1.06 * pixels(p)) {
+        *p = modest;
+        return TT_OK;
+    }
+    return p->bytes <= budget ? TT_OK : choose(p, budget, held, err);
 }

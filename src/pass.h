@@ -37,14 +37,15 @@ typedef struct tt_pass {
 } tt_pass;
 
 /*
- * Fill a pass from the sizes: route and out_*. to_w = to_h = 0: no resampling. base_* only for a network that works at
- * the output's size (traits.enlarge_first).
+ * Fill a pass from the sizes: route and out_*. to_w = to_h = 0: no resampling. base_* only for a network
+ * that works at the output's size (traits.enlarge_first).
  */
 tt_status tt_pass_init(tt_pass *p, const tt_network *net, int colours, int in_w, int in_h, int base_w, int base_h,
                        bool tta, int threads, tt_error *err);
 /*
- * Choose the tiles: one where that fits into `budget` bytes, else those that compute the fewest pixels. `held`: what
- * is taken beside, for the sentence. TT_ERR_MEMORY where not even the smallest fits.
+ * Choose the tiles: small ones where that costs next to nothing, else one where that fits into `budget`
+ * bytes, else those that compute the fewest pixels. `held`: what is taken beside, for the sentence.
+ * TT_ERR_MEMORY where not even the smallest fits.
  */
 tt_status tt_pass_plan(tt_pass *p, uint64_t budget, uint64_t held, tt_error *err);
 int tt_pass_tiles(const tt_pass *p);
@@ -57,8 +58,8 @@ typedef struct tt_pass_watch {
     double *network_seconds; /* added to */
 } tt_pass_watch;
 
-/* from: samples of in_w x in_h. to: of to_w x to_h; the first `colours` channels are written. Tiles become smaller
- * where memory cannot be had after all. TT_ERR_NUMERIC, TT_ERR_CANCELLED, TT_ERR_MEMORY. */
+/* from: samples of in_w x in_h. to: of to_w x to_h; the first `colours` channels are written. Tiles become
+ * smaller where memory cannot be had after all. TT_ERR_NUMERIC, TT_ERR_CANCELLED, TT_ERR_MEMORY. */
 tt_status tt_pass_run(tt_pass *p, tt_pool *pool, const tt_pixels *from, const tt_pixels *to,
                       const tt_pass_watch *watch, tt_error *err);
 

@@ -1,7 +1,7 @@
 /*
- * Where the pixels of a picture go as they are made, in bands of rows from top to bottom: into the
- * samples of the result, or through an antialiased bicubic to another size first. Resampling keeps only as many rows
- * as its filter spans.
+ * Where the pixels of a picture go as they are made, in bands of rows from top to bottom: into the samples
+ * of the result, or through an antialiased bicubic to another size first. Resampling keeps only as many
+ * rows as its filter spans.
  */
 #ifndef TT_SRC_SINK_H
 #define TT_SRC_SINK_H
@@ -43,8 +43,8 @@ void tt_sink_clear(tt_sink *s); /* accepts zeros */
 uint64_t tt_sink_bytes(int planes, int width, int height, int to_width, int to_height, bool whole, int tallest,
                        int threads);
 
-/* src [planes]: rows y0..y1-1 and columns x0..x1-1; rows `stride` floats apart, planes `plane`. Values are clamped to
- * 0..1, in place where they are resampled. */
+/* src [planes]: rows y0..y1-1 and columns x0..x1-1; rows `stride` floats apart, planes `plane`. Values are
+ * clamped to 0..1, in place where they are resampled. */
 void tt_sink_put(tt_sink *s, float *src, ptrdiff_t stride, ptrdiff_t plane, int y0, int y1, int x0, int x1);
 
 #endif

@@ -2,9 +2,10 @@
  * How a picture is cut for a network that does not fit in memory as a whole, one axis at a time.
  *
  * The axis is the picture extended: what the network needs beyond the picture's edge is already counted in
- * `size`. All tiles are of one length. A tile's outer outputs depend on pixels it does not hold, so tiles overlap by
- * the network's reach and only exact outputs are kept. The first and the last tile touch the ends, where the network's
- * own padding stands where it stands in the whole picture. So the kept outputs equal those of the untiled run.
+ * `size`. All tiles are of one length. A tile's outer outputs depend on pixels it does not hold, so tiles
+ * overlap by the network's reach and only exact outputs are kept. The first and the last tile touch the
+ * ends, where the network's own padding stands where it stands in the whole picture. So the kept outputs
+ * equal those of the untiled run.
  *
  *     input   |=======tile 0=======|
  *                         |=======tile 1=======|
@@ -30,8 +31,8 @@ typedef struct tt_axis {
     int keep;     /* outputs of a tile from its start on that are exact, unless it is the last */
 } tt_axis;
 
-/* One tile: it begins at input `at`, and outputs from..to-1 of the whole are taken from it. Its own output 0 is output
- * at * scale of the whole. */
+/* One tile: it begins at input `at`, and outputs from..to-1 of the whole are taken from it. Its own output
+ * 0 is output at * scale of the whole. */
 typedef struct tt_tile {
     int at, from, to;
 } tt_tile;

@@ -151,9 +151,10 @@ tt_status tt_network_open(tt_network **n, const char *path, const char *const *s
     if (!made)
         return tt_fail_memory(err, sizeof *made);
     tt_status st = TT_OK;
-    made->path = copy_text(embedded ? "default" : path);
+    const char *name = embedded ? "default" : path;
+    made->path = copy_text(name);
     if (!made->path)
-        st = tt_fail_memory(err, strlen(path) + 1);
+        st = tt_fail_memory(err, strlen(name) + 1);
     else if (embedded)
         st = tt_weights_open_memory(&w, tt_default_weights, tt_default_weights_size, "default", err);
     else

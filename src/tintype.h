@@ -1,10 +1,10 @@
 /*
  * libtintype: enlarge and restore photographs with published neural networks. The one installed header.
  *
- * Every call that can fail returns a tt_status and takes a tt_error last (NULL is allowed), whose text is one
- * sentence naming the file and the fault. Nothing here prints, exits, changes the locale or installs a signal
- * handler. Handles are opaque; *_free() accepts NULL. Contexts are independent of each other; a context is used
- * by one thread at a time. Networks and images are read-only once made and may be shared.
+ * Every call that can fail returns a tt_status and takes a tt_error last (NULL is allowed), whose text is
+ * one sentence naming the file and the fault. Nothing here prints, exits, changes the locale or installs a
+ * signal handler. Handles are opaque; *_free() accepts NULL. Contexts are independent of each other; a
+ * context is used by one thread at a time. Networks and images are read-only once made and may be shared.
  *
  *     tt_context *c; tt_network *n; tt_image *in, *out; tt_error e;
  *     if (tt_context_new(&c, NULL, &e) || tt_network_open(&n, NULL, NULL, &e) ||
@@ -68,7 +68,8 @@ tt_status tt_context_new(tt_context **c, const tt_context_options *o, tt_error *
 void tt_context_free(tt_context *c);
 int tt_context_threads(const tt_context *c);
 uint64_t tt_context_memory(const tt_context *c);
-/* Ask a running tt_upscale() of this context to stop (TT_ERR_CANCELLED). From any thread or a signal handler. */
+/* Ask the running tt_upscale() or tt_network_run() of this context to stop with TT_ERR_CANCELLED, which
+ * then uses the wish up; where none runs, the next one stops. From any thread or a signal handler. */
 void tt_context_cancel(tt_context *c);
 
 /* ---- networks ------------------------------------------------------------------------------------- */
@@ -92,8 +93,8 @@ typedef struct tt_network_info {
 tt_status tt_network_get_info(const tt_network *n, tt_network_info *info);
 
 /*
- * Raw tensors: in [channels,h,w] to out [channels_out,out_h,out_w], planar floats. With in and out NULL only the
- * output's shape is computed. Exactly the published network: no padding, no clamp but its own.
+ * Raw tensors: in [channels,h,w] to out [channels_out,out_h,out_w], planar floats. With in and out NULL
+ * only the output's shape is computed. Exactly the published network: no padding, no clamp but its own.
  */
 tt_status tt_network_run(tt_context *c, const tt_network *n, const float *in, int h, int w, float *out,
                          int *out_channels, int *out_h, int *out_w, tt_error *err);
@@ -126,15 +127,16 @@ tt_status tt_image_save(const tt_image *img, const char *path, const tt_save_opt
 typedef struct tt_upscale_options {
     size_t size;
     double scale;      /* any factor; 0: the network's own (2 for networks that need telling) */
-    int width, height; /* exact size instead of scale; one of them 0: by the picture's shape */
+    int width, height; /* exact size instead of scale (then 0); one of them 0: by the picture's shape */
     int tta;           /* mean of 8 flips and transposes */
     void (*progress)(void *user, double done); /* 0..1, on the calling thread */
     void *user;
 } tt_upscale_options;
 /*
- * The picture through the network and resampled to the factor asked for. Same bytes for any thread count and
- * memory budget. TT_ERR_MEMORY when even the smallest tile is over the budget, TT_ERR_NUMERIC when the network
- * gives no numbers (then no picture is made).
+ * The picture through the network, as often as the factor asked for needs, then reduced to it by an
+ * antialiased bicubic. A result smaller than the picture is resampled only, unless the network works at
+ * scale 1. Same bytes for any thread count and memory budget. TT_ERR_MEMORY when even the smallest tile is
+ * over the budget, TT_ERR_NUMERIC when the network gives no numbers (then no picture is made).
  */
 tt_status tt_upscale(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
                      tt_image **out, tt_error *err);
@@ -144,7 +146,9 @@ typedef struct tt_compare_options {
     int luma;   /* 1: on Y (ITU-R BT.601, 16..235) as the papers do; 0: on all colour channels */
     int border; /* pixels cut from each side first */
 } tt_compare_options;
-/* PSNR in dB (infinite for equal pictures) and SSIM (Wang et al. 2004, 11x11 Gaussian, sigma 1.5, valid). */
+/* PSNR in dB (infinite for equal pictures) and SSIM (Wang et al. 2004, 11x11 Gaussian, sigma 1.5, valid;
+ * not a number where a side is below 11). Alpha is left out, grey counts as equal channels. Sizes must
+ * agree: TT_ERR_USAGE. */
 tt_status tt_compare(const tt_image *a, const tt_image *b, const tt_compare_options *o, double *psnr, double *ssim,
                      tt_error *err);
 

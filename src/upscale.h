@@ -1,4 +1,5 @@
-/* The path of one picture: planes, tiles through a network, resampling, bytes. Behind tt_upscale() of tintype.h. */
+/* The path of one picture: planes, tiles through a network, resampling, bytes. Behind tt_upscale() of
+ * tintype.h. */
 #ifndef TT_SRC_UPSCALE_H
 #define TT_SRC_UPSCALE_H
 

@@ -10,4 +10,11 @@
     X(engine_safetensors) \
     X(engine_resize) \
     X(models_networks) \
-    X(src_default)
+    X(src_png) \
+    X(src_tiles) \
+    X(src_upscale) \
+    X(src_compare) \
+    X(src_header) \
+    X(src_default) \
+    X(src_cli) \
+    X(src_files)

@@ -1,4 +1,5 @@
-/* Resampling, colour and the way between samples and planes, against MATLAB's results and against each other. */
+/* Resampling, colour and the way between samples and planes, against MATLAB's results and against each
+ * other. */
 #include "engine/planes.h"
 #include "engine/weights.h"
 #include "kernels/cpu.h"

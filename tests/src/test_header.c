@@ -1,6 +1,6 @@
 /*
- * tintype.h includes nothing of ours, so that it can be installed alone: what it says twice must be the same. Here it
- * is read under other names, and compared with engine/status.h.
+ * tintype.h includes nothing of ours, so that it can be installed alone: what it says twice must be the
+ * same. Here it is read under other names, and compared with engine/status.h.
  */
 #define tt_status public_status
 #define tt_error public_error

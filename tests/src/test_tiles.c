@@ -1,10 +1,13 @@
-/* Tiles leave no trace: the same bytes for any memory budget and any number of threads. And the parts beside. */
+/* Tiles leave no trace: the same bytes for any memory budget and any number of threads. And the parts
+ * beside. */
 #define _POSIX_C_SOURCE 200809L /* mkdtemp() */
 #include "src/alpha.h"
+#include "src/compare.h"
 #include "src/memory.h"
 #include "src/pass.h"
 #include "src/sink.h"
 #include "src/tiles.h"
+#include "tests/faults.h"
 #include "tests/golden.h"
 #include "tests/src/picture.h"
 
@@ -191,6 +194,68 @@ START_TEST(refusals_say_what_to_do)
 }
 END_TEST
 
+/* Where tiles cost next to nothing, memory is not spent because it is there; where they would cost much, it is. */
+START_TEST(memory_is_spent_where_it_helps)
+{
+    tt_network *n = pic_network("srvgg/x2/weights.safetensors", NULL);
+    tt_context *c = pic_context(2, 0);
+    tt_image in;
+    tt_report small, large;
+    ck_assert(!tt_image_init(&in, 200, 100, 3, 8, NULL));
+    ck_assert(!tt_upscale_estimate(c, n, &in, NULL, &small, NULL));
+    ck_assert_int_eq(small.tiles, 1);
+    tt_image_clear(&in);
+    ck_assert(!tt_image_init(&in, 4000, 2000, 3, 8, NULL));
+    ck_assert(!tt_upscale_estimate(c, n, &in, NULL, &large, NULL));
+    ck_assert(large.tiles > 1 && large.flops < 1.06 * 400 * small.flops);
+    ck_assert_uint_lt(large.planned_bytes, (uint64_t)600 << 20);
+    n->facts.reach_lo = -300; /* as deep networks have it */
+    n->facts.reach_hi = 300;
+    ck_assert(!tt_upscale_estimate(c, n, &in, NULL, &large, NULL));
+    ck_assert_int_eq(large.tiles, 1);
+    tt_image_clear(&in);
+    tt_context_free(c);
+    tt_network_free(n);
+}
+END_TEST
+
+/* Every allocation fails once, or it and all that follow: a refusal, or the picture as it always is. */
+START_TEST(no_memory_at_any_point)
+{
+    const bool for_ever = _i & 1;
+    tt_network *n = pic_network("rrdb/body_x2/weights.safetensors", NULL);
+    tt_image *in = pic_new(70, 60, 4, 8, 3), *other = pic_new(9, 9, 1, 8, 3);
+    tt_context *c = pic_context(2, 0);
+    const tt_upscale_options o = {.size = sizeof o, .scale = 3, .tta = _i / 2};
+    tt_image *want = pic_upscale(c, n, in, 3, _i / 2, NULL);
+    long k = 0;
+    for (int failed = 1; failed; k++) {
+        tt_image *out = NULL, *beside = NULL;
+        tt_network *again = NULL;
+        tt_error err = {0};
+        faults_fail(k + 1, for_ever);
+        const tt_status st = tt_upscale(c, n, in, &o, &out, &err);
+        const tt_status two = tt_side_by_side(in, other, &beside, NULL);
+        const tt_status open = tt_network_open(&again, NULL, NULL, NULL);
+        failed = faults_failed();
+        faults_fail(0, 0);
+        ck_assert_msg(st ? st == TT_ERR_MEMORY && !out && *err.text : pic_same(want, out),
+                      "allocation %ld: status %d, %s", k + 1, st, err.text);
+        ck_assert(two ? two == TT_ERR_MEMORY && !beside : beside != NULL);
+        ck_assert(open ? open == TT_ERR_MEMORY && !again : again != NULL);
+        tt_image_free(out);
+        tt_image_free(beside);
+        tt_network_free(again);
+    }
+    ck_assert_int_gt(k, 50);
+    tt_image_free(want);
+    tt_image_free(in);
+    tt_image_free(other);
+    tt_context_free(c);
+    tt_network_free(n);
+}
+END_TEST
+
 /* ---- parts ---------------------------------------------------------------------------------------- */
 
 START_TEST(bleed_is_waifu2xs)
@@ -335,6 +400,8 @@ Suite *suite_src_tiles(void)
     tcase_add_loop_test(t, tiles_leave_no_trace, 0, sizeof cases / sizeof *cases);
     tcase_add_loop_test(t, blocks_do_not_follow_memory, 0, 2);
     tcase_add_test(t, refusals_say_what_to_do);
+    tcase_add_test(t, memory_is_spent_where_it_helps);
+    tcase_add_loop_test(t, no_memory_at_any_point, 0, 4);
     tcase_add_test(t, bleed_is_waifu2xs);
     tcase_add_test(t, bleed_to_the_end);
     tcase_add_loop_test(t, sink_is_the_resampled_plane, 0, 5);

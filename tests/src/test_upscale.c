@@ -84,8 +84,8 @@ static int natural(const tt_network *n)
     return n->traits.enlarge_first ? 2 : n->facts.scale_num;
 }
 
-/* Grey, grey+alpha, RGB, RGB+alpha, 8 and 16 bits through every kind of network. Grey stays what it is as a colour
- * picture with three equal channels; alpha has no say in the colour where nothing is transparent. */
+/* Grey, grey+alpha, RGB, RGB+alpha, 8 and 16 bits through every kind of network. Grey stays what it is as a
+ * colour picture with three equal channels; alpha has no say in the colour where nothing is transparent. */
 START_TEST(every_kind_of_picture)
 {
     tt_network *n = open_net(nets[_i]);
