@@ -23,7 +23,7 @@ typedef struct tt_tensor {
     int rank;                 /* 0..TT_MAX_RANK */
     size_t shape[TT_MAX_RANK]; /* slowest first */
     size_t count;             /* product of the shape; 1 at rank 0 */
-    const unsigned char *data; /* little endian, any alignment; borrowed from the tt_weights */
+    const unsigned char *data; /* little endian, any alignment; borrowed from the tt_weights: of the file, or made */
     size_t bytes;
 } tt_tensor;
 
@@ -33,9 +33,11 @@ typedef struct tt_weights {
     tt_tensor *tensors;       /* sorted by name */
     size_t count;
     char **metadata;          /* key, value, key, value, ..., NULL */
-    unsigned char *bytes;     /* what data points into; owned unless `borrowed` */
+    unsigned char *bytes;     /* the file; owned unless `borrowed` */
     size_t size;
     bool borrowed;
+    size_t room;              /* for tensors, where tt_weights_add() makes them */
+    void **made;              /* from tt_weights_alloc(), NULL at the end */
 } tt_weights;
 
 /*
@@ -79,11 +81,26 @@ typedef struct tt_tensor_out {
 tt_status tt_safetensors_write(const tt_tensor_out *t, size_t count, const char *const *metadata,
                                unsigned char **out, size_t *size, tt_error *err);
 
+/* ---- for the readers ------------------------------------------------------------------------------ */
+
+/* Zeroed memory on a 64-byte boundary that lives as long as w: for values that do not lie in the file the way
+ * tt_tensor wants them. NULL (and the sentence) where there is none. */
+void *tt_weights_alloc(tt_weights *w, size_t bytes, tt_error *err);
+/*
+ * One more tensor at w->tensors[w->count - 1], its name a copy; count and bytes follow from the shape, data is
+ * NULL: the caller sets it. Pointers to other tensors are no longer good. TT_ERR_FORMAT for a name that is empty
+ * or too long, too many tensors or dimensions, and a size that overflows.
+ */
+tt_status tt_weights_add(tt_weights *w, const char *name, tt_dtype dtype, int rank, const size_t *shape,
+                         tt_error *err);
+/* Metadata: copies of both. A key that is there already gets the new value. */
+tt_status tt_weights_note(tt_weights *w, const char *key, const char *value, tt_error *err);
+
 /*
  * One reader (engine/weights/NAME.c). `probe` knows its format by the first bytes: of a file on disk it sees 512
  * at most. `open` parses w->bytes/w->size in place into tensors, count and metadata, in any order, each name an
- * allocation of its own: the caller sorts, refuses a name that stands twice, and clears after a failure. It reads
- * through engine/weights/cursor.h.
+ * allocation of its own: the caller takes off "module." and then "netG." where every name begins with it, sorts,
+ * refuses a name that stands twice, and clears after a failure. It reads through engine/weights/cursor.h.
  */
 typedef struct tt_weight_reader {
     const char *name;

@@ -7,6 +7,7 @@
     X(kernels_half) \
     X(engine_threads) \
     X(engine_plan) \
+    X(engine_weights) \
     X(engine_safetensors) \
     X(engine_resize) \
     X(models_networks) \

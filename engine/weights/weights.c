@@ -172,12 +172,25 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+/* Where every name begins with `prefix`, as the names of a network trained on several cards do: without it. */
+static void take_off(tt_weights *w, const char *prefix)
+{
+    const size_t n = strlen(prefix);
+    for (size_t i = 0; i < w->count; i++)
+        if (strncmp(w->tensors[i].name, prefix, n) || !w->tensors[i].name[n])
+            return;
+    for (size_t i = 0; i < w->count; i++)
+        memmove(w->tensors[i].name, w->tensors[i].name + n, strlen(w->tensors[i].name + n) + 1);
+}
+
 static tt_status parse(tt_weights *w, const tt_weight_reader *reader, tt_error *err)
 {
     w->format = reader->name;
     const tt_status st = reader->open(w, err);
     if (st)
         return st;
+    take_off(w, "module.");
+    take_off(w, "netG.");
     if (w->count) /* tensors may be NULL else */
         qsort(w->tensors, w->count, sizeof *w->tensors, by_name);
     for (size_t i = 1; i < w->count; i++) {
@@ -230,10 +243,99 @@ void tt_weights_clear(tt_weights *w)
     for (size_t i = 0; w->metadata && w->metadata[i]; i++)
         free(w->metadata[i]);
     free(w->metadata);
+    for (size_t i = 0; w->made && w->made[i]; i++)
+        tt_aligned_free(w->made[i]);
+    free(w->made);
     if (!w->borrowed)
         tt_aligned_free(w->bytes);
     free(w->path);
     *w = (tt_weights){0};
+}
+
+void *tt_weights_alloc(tt_weights *w, size_t bytes, tt_error *err)
+{
+    size_t n = 0;
+    while (w->made && w->made[n])
+        n++;
+    void **more = realloc(w->made, (n + 2) * sizeof *more);
+    if (!more) {
+        tt_fail_memory(err, (n + 2) * sizeof *more);
+        return NULL;
+    }
+    w->made = more;
+    more[n] = tt_aligned_zalloc(bytes ? bytes : 1);
+    more[n + 1] = NULL;
+    if (!more[n])
+        tt_fail_memory(err, bytes);
+    return more[n];
+}
+
+tt_status tt_weights_add(tt_weights *w, const char *name, tt_dtype dtype, int rank, const size_t *shape,
+                         tt_error *err)
+{
+    const size_t length = strlen(name);
+    if (!length || length > TT_MAX_NAME)
+        return tt_fail(err, TT_ERR_FORMAT, "%s: a tensor's name has %zu bytes, 1 to %d are allowed", w->path,
+                       length, TT_MAX_NAME);
+    if (rank < 0 || rank > TT_MAX_RANK)
+        return tt_fail(err, TT_ERR_FORMAT, "%s: tensor '%s': %d dimensions, at most %d are supported", w->path,
+                       name, rank, TT_MAX_RANK);
+    if (w->count >= TT_MAX_TENSORS)
+        return tt_fail(err, TT_ERR_FORMAT, "%s: more than %d tensors", w->path, TT_MAX_TENSORS);
+    tt_tensor t = {.dtype = dtype, .rank = rank};
+    /* zeros left out: an empty tensor's other dimensions must not overflow either */
+    size_t product = 1;
+    bool empty = false, fits = true;
+    for (int i = 0; i < rank; i++) {
+        t.shape[i] = shape[i];
+        empty |= !shape[i];
+        fits = fits && tt_mul(product, shape[i] ? shape[i] : 1, &product);
+    }
+    if (!fits || !tt_mul(product, tt_dtype_size(dtype), &t.bytes))
+        return tt_fail(err, TT_ERR_FORMAT, "%s: tensor '%s': its shape makes it larger than any memory",
+                       w->path, name);
+    t.count = empty ? 0 : product;
+    t.bytes = empty ? 0 : t.bytes;
+    if (w->count >= w->room) {
+        const size_t room = w->count ? 2 * w->count : 64;
+        tt_tensor *more = realloc(w->tensors, room * sizeof *more);
+        if (!more)
+            return tt_fail_memory(err, room * sizeof *more);
+        w->tensors = more;
+        w->room = room;
+    }
+    t.name = malloc(length + 1);
+    if (!t.name)
+        return tt_fail_memory(err, length + 1);
+    memcpy(t.name, name, length + 1);
+    w->tensors[w->count++] = t;
+    return TT_OK;
+}
+
+tt_status tt_weights_note(tt_weights *w, const char *key, const char *value, tt_error *err)
+{
+    size_t n = 0;
+    while (w->metadata && w->metadata[n] && strcmp(w->metadata[n], key))
+        n += 2;
+    const bool there = w->metadata && w->metadata[n];
+    char *v = strdup(value);
+    if (there && v) {
+        free(w->metadata[n + 1]);
+        w->metadata[n + 1] = v;
+        return TT_OK;
+    }
+    char *k = strdup(key);
+    char **more = k && v ? realloc(w->metadata, (n + 3) * sizeof *more) : NULL;
+    if (!more) {
+        free(k);
+        free(v);
+        return tt_fail_memory(err, strlen(key) + strlen(value) + 2 + (n + 3) * sizeof *more);
+    }
+    w->metadata = more;
+    more[n] = k;
+    more[n + 1] = v;
+    more[n + 2] = NULL;
+    return TT_OK;
 }
 
 const tt_tensor *tt_weights_find(const tt_weights *w, const char *name)
