@@ -327,10 +327,12 @@ tt_status tt_icc_to_srgb(tt_image *img, tt_error *err)
                        : gamma_profile(l.context, img);
         const cmsHPROFILE to = from ? srgb_profile(l.context, img->channels < 3) : NULL;
         const cmsUInt32Number format = pixel_format(img);
-        const cmsHTRANSFORM t = to ? cmsCreateTransformTHR(l.context, from, format, to, format,
-                                                           INTENT_RELATIVE_COLORIMETRIC,
-                                                           cmsFLAGS_BLACKPOINTCOMPENSATION | cmsFLAGS_COPY_ALPHA)
-                                   : NULL;
+        /* its shortcut for grey is a table of evenly spaced points: five grey levels off in the shadows */
+        const cmsUInt32Number exact = img->channels < 3 ? cmsFLAGS_NOOPTIMIZE : 0;
+        const cmsHTRANSFORM t =
+            to ? cmsCreateTransformTHR(l.context, from, format, to, format, INTENT_RELATIVE_COLORIMETRIC,
+                                       cmsFLAGS_BLACKPOINTCOMPENSATION | cmsFLAGS_COPY_ALPHA | exact)
+               : NULL;
         if (t) {
             const size_t row = (size_t)img->width * tt_image_pixel_bytes(img);
             unsigned char *p = img->samples;
