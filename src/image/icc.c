@@ -3,51 +3,124 @@
 #include <lcms2.h>
 #include <lcms2_plugin.h>
 #include <math.h>
+#include <setjmp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
- * lcms2 answers NULL for a bad profile and for want of memory alike. A profile must not be lost for the latter,
- * so its memory comes through functions that remember a refusal.
+ * lcms2 2.14 goes on with NULL in places where an allocation failed (its optimiser, its mutexes), and where it does
+ * look, it answers the same for a bad profile. So its memory comes through functions that never come back with
+ * less than was asked: they leave lcms2 altogether, and as they know every piece, all of it is given back.
  */
+typedef struct piece {
+    struct piece *before, *after;
+    max_align_t bytes[];
+} piece;
+
 typedef struct lcms {
     cmsContext context;
+    piece head; /* of the ring of all pieces */
+    jmp_buf leave;
+    bool armed;     /* leave is set */
     size_t refused; /* bytes that could not be had */
 } lcms;
 
-static void note_refusal(cmsContext context, size_t bytes)
-{
-    lcms *l = cmsGetContextUserData(context); /* NULL while the context is being made */
-    if (l)
-        l->refused = bytes;
-}
-
 enum { LCMS_MOST = 512 << 20 }; /* lcms2's own limit for one piece; more is asked for by damaged profiles only */
 
-static void *lcms_malloc(cmsContext context, cmsUInt32Number bytes)
+static void *refuse(lcms *l, size_t bytes)
 {
-    if (bytes > LCMS_MOST)
-        return NULL;
-    void *p = malloc(bytes);
-    if (!p)
-        note_refusal(context, bytes);
+    if (l->armed) {
+        l->refused = bytes;
+        l->armed = false;
+        longjmp(l->leave, 1);
+    }
+    return NULL;
+}
+
+/* Into the ring: a new piece, or one that moved. */
+static void *link_piece(lcms *l, piece *p)
+{
+    p->before = &l->head;
+    p->after = l->head.after;
+    p->before->after = p->after->before = p;
+    return p->bytes;
+}
+
+static piece *unlink_piece(void *bytes)
+{
+    piece *p = (piece *)((char *)bytes - offsetof(piece, bytes));
+    p->before->after = p->after;
+    p->after->before = p->before;
     return p;
 }
 
-static void lcms_free(cmsContext context, void *p)
+/* While the context is being made its user data is not there yet, nor is it told of a failure; but then lcms2
+ * looks. */
+static _Thread_local lcms *in_the_making;
+
+static lcms *owner(cmsContext context)
 {
-    (void)context;
-    free(p);
+    lcms *l = in_the_making;
+    return l ? l : cmsGetContextUserData(context);
 }
 
-static void *lcms_realloc(cmsContext context, void *p, cmsUInt32Number bytes)
+static void *lcms_malloc(cmsContext context, cmsUInt32Number bytes)
 {
+    lcms *l = owner(context);
     if (bytes > LCMS_MOST)
         return NULL;
-    void *q = realloc(p, bytes);
-    if (!q)
-        note_refusal(context, bytes);
-    return q;
+    piece *p = malloc(sizeof *p + bytes);
+    return p ? link_piece(l, p) : refuse(l, bytes);
+}
+
+static void lcms_free(cmsContext context, void *bytes)
+{
+    (void)context;
+    if (bytes)
+        free(unlink_piece(bytes));
+}
+
+static void *lcms_realloc(cmsContext context, void *bytes, cmsUInt32Number size)
+{
+    lcms *l = owner(context);
+    if (!bytes)
+        return lcms_malloc(context, size);
+    if (size > LCMS_MOST)
+        return NULL;
+    piece *p = unlink_piece(bytes), *q = realloc(p, sizeof *q + size);
+    if (q)
+        return link_piece(l, q);
+    link_piece(l, p);
+    return refuse(l, size);
+}
+
+/*
+ * No context here is seen by two threads, and lcms2 2.14 initialises a mutex without looking whether there was
+ * memory for it. So it gets locks that are nothing.
+ */
+static void *no_mutex(cmsContext context)
+{
+    return context;
+}
+
+static void forget_mutex(cmsContext context, void *mutex)
+{
+    (void)context;
+    (void)mutex;
+}
+
+static cmsBool lock_nothing(cmsContext context, void *mutex)
+{
+    (void)context;
+    (void)mutex;
+    return TRUE;
+}
+
+static void unlock_nothing(cmsContext context, void *mutex)
+{
+    (void)context;
+    (void)mutex;
 }
 
 static void be_silent(cmsContext context, cmsUInt32Number code, const char *text)
@@ -57,33 +130,58 @@ static void be_silent(cmsContext context, cmsUInt32Number code, const char *text
     (void)text;
 }
 
-static tt_status lcms_open(lcms *l, tt_error *err)
-{
-    cmsPluginMemHandler memory = {
-        .base = {.Magic = cmsPluginMagicNumber, .ExpectedVersion = 2000, .Type = cmsPluginMemHandlerSig},
-        .MallocPtr = lcms_malloc,
-        .FreePtr = lcms_free,
-        .ReallocPtr = lcms_realloc,
-    };
-    *l = (lcms){0};
-    l->context = cmsCreateContext(&memory, l);
-    if (!l->context)
-        return tt_fail_memory(err, 4096);
-    cmsSetLogErrorHandlerTHR(l->context, be_silent);
-    return TT_OK;
-}
-
-/* After something was NULL: TT_OK if the profile is to blame. */
-static tt_status lcms_blame(const lcms *l, tt_error *err)
-{
-    return l->refused ? tt_fail_memory(err, l->refused) : TT_OK;
-}
-
 static void lcms_close(lcms *l)
 {
     if (l->context)
         cmsDeleteContext(l->context);
     l->context = NULL;
+    while (l->head.after && l->head.after != &l->head) /* after a refusal: what lcms2 had no chance to free */
+        free(unlink_piece(l->head.after->bytes));
+}
+
+static tt_status lcms_open(lcms *l, tt_error *err)
+{
+    cmsPluginMutex mutex = {
+        .base = {.Magic = cmsPluginMagicNumber, .ExpectedVersion = 2060, .Type = cmsPluginMutexSig},
+        .CreateMutexPtr = no_mutex,
+        .DestroyMutexPtr = forget_mutex,
+        .LockMutexPtr = lock_nothing,
+        .UnlockMutexPtr = unlock_nothing,
+    };
+    cmsPluginMemHandler memory = {
+        .base = {.Magic = cmsPluginMagicNumber,
+                 .ExpectedVersion = 2000,
+                 .Type = cmsPluginMemHandlerSig,
+                 .Next = &mutex.base},
+        .MallocPtr = lcms_malloc,
+        .FreePtr = lcms_free,
+        .ReallocPtr = lcms_realloc,
+    };
+    *l = (lcms){0};
+    l->head.before = l->head.after = &l->head;
+    in_the_making = l;
+    l->context = cmsCreateContext(&memory, l);
+    in_the_making = NULL;
+    if (!l->context) {
+        lcms_close(l);
+        return tt_fail_memory(err, 4096);
+    }
+    cmsSetLogErrorHandlerTHR(l->context, be_silent);
+    return TT_OK;
+}
+
+/*
+ * Do what calls lcms2: `work` is left in the middle where memory is refused, so it may own nothing but what lcms2
+ * gave it. What is NULL in it is a bad profile's fault.
+ */
+static tt_status lcms_do(lcms *l, void (*work)(lcms *l, void *arg), void *arg, tt_error *err)
+{
+    if (setjmp(l->leave))
+        return tt_fail_memory(err, l->refused);
+    l->armed = true;
+    work(l, arg);
+    l->armed = false;
+    return TT_OK;
 }
 
 static void close_profile(cmsHPROFILE p)
@@ -147,6 +245,28 @@ static cmsUInt32Number pixel_format(const tt_image *img)
     }
 }
 
+typedef struct checking {
+    const tt_blob *icc;
+    bool grey, good;
+} checking;
+
+/* a header proves little: the profile is good if colours can be computed with it */
+static void check(lcms *l, void *arg)
+{
+    checking *c = arg;
+    const cmsHPROFILE from = cmsOpenProfileFromMemTHR(l->context, c->icc->data, (cmsUInt32Number)c->icc->size);
+    const cmsHPROFILE to = from ? srgb_profile(l->context, c->grey) : NULL;
+    const cmsUInt32Number format = c->grey ? TYPE_GRAY_8 : TYPE_RGB_8;
+    const cmsHTRANSFORM t = to ? cmsCreateTransformTHR(l->context, from, format, to, format,
+                                                       INTENT_RELATIVE_COLORIMETRIC, cmsFLAGS_NOOPTIMIZE)
+                               : NULL;
+    c->good = t != NULL;
+    if (t)
+        cmsDeleteTransform(t);
+    close_profile(to);
+    close_profile(from);
+}
+
 tt_status tt_icc_check(tt_blob *icc, int channels, tt_error *err)
 {
     if (!icc->size)
@@ -160,32 +280,33 @@ tt_status tt_icc_check(tt_blob *icc, int channels, tt_error *err)
     tt_status st = lcms_open(&l, err);
     if (st)
         return st;
-    /* a header proves little: the profile is good if colours can be computed with it */
-    const bool grey = channels < 3;
-    const cmsHPROFILE from = cmsOpenProfileFromMemTHR(l.context, icc->data, (cmsUInt32Number)icc->size);
-    const cmsHPROFILE to = from ? srgb_profile(l.context, grey) : NULL;
-    const cmsUInt32Number format = grey ? TYPE_GRAY_8 : TYPE_RGB_8;
-    const cmsHTRANSFORM t = to ? cmsCreateTransformTHR(l.context, from, format, to, format,
-                                                       INTENT_RELATIVE_COLORIMETRIC, cmsFLAGS_NOOPTIMIZE)
-                               : NULL;
-    if (t) {
-        cmsDeleteTransform(t);
-    } else {
-        st = lcms_blame(&l, err);
-        if (!st)
-            tt_blob_clear(icc);
-    }
-    close_profile(to);
-    close_profile(from);
+    checking c = {.icc = icc, .grey = channels < 3};
+    st = lcms_do(&l, check, &c, err);
     lcms_close(&l);
+    if (!st && !c.good)
+        tt_blob_clear(icc);
     return st;
 }
 
 struct tt_icc_cmyk {
     lcms l;
+    const tt_blob *icc;      /* while the transform is made */
     cmsHTRANSFORM transform; /* NULL: naive */
     bool inverted;
 };
+
+static void make_cmyk(lcms *l, void *arg)
+{
+    tt_icc_cmyk *c = arg;
+    const cmsHPROFILE from = cmsOpenProfileFromMemTHR(l->context, c->icc->data, (cmsUInt32Number)c->icc->size);
+    const cmsHPROFILE to = from ? srgb_profile(l->context, false) : NULL;
+    if (to)
+        c->transform =
+            cmsCreateTransformTHR(l->context, from, c->inverted ? TYPE_CMYK_8_REV : TYPE_CMYK_8, to, TYPE_RGB_8,
+                                  INTENT_RELATIVE_COLORIMETRIC, cmsFLAGS_BLACKPOINTCOMPENSATION);
+    close_profile(to);
+    close_profile(from);
+}
 
 tt_status tt_icc_cmyk_new(tt_icc_cmyk **out, const tt_blob *icc, bool inverted, tt_error *err)
 {
@@ -193,25 +314,15 @@ tt_status tt_icc_cmyk_new(tt_icc_cmyk **out, const tt_blob *icc, bool inverted, 
     tt_icc_cmyk *c = calloc(1, sizeof *c);
     if (!c)
         return tt_fail_memory(err, sizeof *c);
+    c->icc = icc;
     c->inverted = inverted;
     tt_status st = TT_OK;
     if (header_says(icc, "CMYK")) {
         st = lcms_open(&c->l, err);
-        if (st) {
-            free(c);
-            return st;
-        }
-        const cmsHPROFILE from = cmsOpenProfileFromMemTHR(c->l.context, icc->data, (cmsUInt32Number)icc->size);
-        const cmsHPROFILE to = from ? srgb_profile(c->l.context, false) : NULL;
-        if (to)
-            c->transform = cmsCreateTransformTHR(c->l.context, from, inverted ? TYPE_CMYK_8_REV : TYPE_CMYK_8, to,
-                                                 TYPE_RGB_8, INTENT_RELATIVE_COLORIMETRIC,
-                                                 cmsFLAGS_BLACKPOINTCOMPENSATION);
-        close_profile(to);
-        close_profile(from);
-        if (!c->transform)
-            st = lcms_blame(&c->l, err);
+        if (!st)
+            st = lcms_do(&c->l, make_cmyk, c, err);
     }
+    c->icc = NULL;
     if (st)
         tt_icc_cmyk_free(c);
     else
@@ -287,6 +398,24 @@ static cmsHPROFILE gamma_profile(cmsContext context, const tt_image *img)
     return p;
 }
 
+typedef struct saving {
+    const tt_image *img;
+    unsigned char *bytes; /* lcms2's, like the rest: to be copied */
+    cmsUInt32Number size;
+} saving;
+
+static void save_gamma(lcms *l, void *arg)
+{
+    saving *s = arg;
+    const cmsHPROFILE p = gamma_profile(l->context, s->img);
+    if (p && cmsSaveProfileToMem(p, NULL, &s->size) && s->size) {
+        s->bytes = lcms_malloc(l->context, s->size);
+        if (s->bytes && !cmsSaveProfileToMem(p, s->bytes, &s->size))
+            s->bytes = NULL;
+    }
+    close_profile(p);
+}
+
 tt_status tt_icc_from_gamma(tt_blob *icc, const tt_image *img, tt_error *err)
 {
     tt_blob_clear(icc);
@@ -296,57 +425,63 @@ tt_status tt_icc_from_gamma(tt_blob *icc, const tt_image *img, tt_error *err)
     tt_status st = lcms_open(&l, err);
     if (st)
         return st;
-    const cmsHPROFILE p = gamma_profile(l.context, img);
-    cmsUInt32Number n = 0;
-    unsigned char *bytes = NULL;
-    if (p && cmsSaveProfileToMem(p, NULL, &n) && n) {
-        bytes = malloc(n);
-        if (!bytes)
-            st = tt_fail_memory(err, n);
-        else if (cmsSaveProfileToMem(p, bytes, &n))
-            *icc = (tt_blob){bytes, n}, bytes = NULL;
+    saving s = {.img = img};
+    st = lcms_do(&l, save_gamma, &s, err);
+    if (!st && s.bytes) {
+        unsigned char *copy = malloc(s.size);
+        if (copy)
+            *icc = (tt_blob){memcpy(copy, s.bytes, s.size), s.size};
+        else
+            st = tt_fail_memory(err, s.size);
     }
-    if (!st && !icc->size)
-        st = lcms_blame(&l, err);
-    free(bytes);
-    close_profile(p);
     lcms_close(&l);
     return st;
 }
 
+typedef struct converting {
+    tt_image *img;
+    bool by_profile, done;
+} converting;
+
+static void convert(lcms *l, void *arg)
+{
+    converting *c = arg;
+    tt_image *img = c->img;
+    const cmsHPROFILE from =
+        c->by_profile ? cmsOpenProfileFromMemTHR(l->context, img->icc.data, (cmsUInt32Number)img->icc.size)
+                      : gamma_profile(l->context, img);
+    const cmsHPROFILE to = from ? srgb_profile(l->context, img->channels < 3) : NULL;
+    const cmsUInt32Number format = pixel_format(img);
+    /* its shortcut for grey is a table of evenly spaced points: five grey levels off in the shadows */
+    const cmsUInt32Number exact = img->channels < 3 ? cmsFLAGS_NOOPTIMIZE : 0;
+    const cmsHTRANSFORM t = to ? cmsCreateTransformTHR(l->context, from, format, to, format,
+                                                       INTENT_RELATIVE_COLORIMETRIC,
+                                                       cmsFLAGS_BLACKPOINTCOMPENSATION | cmsFLAGS_COPY_ALPHA | exact)
+                               : NULL;
+    if (t) {
+        const size_t row = (size_t)img->width * tt_image_pixel_bytes(img);
+        unsigned char *p = img->samples;
+        for (int y = 0; y < img->height; y++, p += row)
+            cmsDoTransform(t, p, p, (cmsUInt32Number)img->width);
+        cmsDeleteTransform(t);
+        c->done = true;
+    }
+    close_profile(to);
+    close_profile(from);
+}
+
 tt_status tt_icc_to_srgb(tt_image *img, tt_error *err)
 {
-    const bool by_profile = tt_icc_fits(&img->icc, img->channels);
-    if (by_profile || says_something(img)) {
+    converting c = {.img = img, .by_profile = tt_icc_fits(&img->icc, img->channels)};
+    if (c.by_profile || says_something(img)) {
         lcms l;
         tt_status st = lcms_open(&l, err);
         if (st)
             return st;
-        const cmsHPROFILE from =
-            by_profile ? cmsOpenProfileFromMemTHR(l.context, img->icc.data, (cmsUInt32Number)img->icc.size)
-                       : gamma_profile(l.context, img);
-        const cmsHPROFILE to = from ? srgb_profile(l.context, img->channels < 3) : NULL;
-        const cmsUInt32Number format = pixel_format(img);
-        /* its shortcut for grey is a table of evenly spaced points: five grey levels off in the shadows */
-        const cmsUInt32Number exact = img->channels < 3 ? cmsFLAGS_NOOPTIMIZE : 0;
-        const cmsHTRANSFORM t =
-            to ? cmsCreateTransformTHR(l.context, from, format, to, format, INTENT_RELATIVE_COLORIMETRIC,
-                                       cmsFLAGS_BLACKPOINTCOMPENSATION | cmsFLAGS_COPY_ALPHA | exact)
-               : NULL;
-        if (t) {
-            const size_t row = (size_t)img->width * tt_image_pixel_bytes(img);
-            unsigned char *p = img->samples;
-            for (int y = 0; y < img->height; y++, p += row)
-                cmsDoTransform(t, p, p, (cmsUInt32Number)img->width);
-            cmsDeleteTransform(t);
-        } else {
-            st = lcms_blame(&l, err);
-            if (!st)
-                st = tt_fail(err, TT_ERR_FORMAT, "the picture's colour profile cannot be used");
-        }
-        close_profile(to);
-        close_profile(from);
+        st = lcms_do(&l, convert, &c, err);
         lcms_close(&l);
+        if (!st && !c.done)
+            st = tt_fail(err, TT_ERR_FORMAT, "the picture's colour profile cannot be used");
         if (st)
             return st;
     }

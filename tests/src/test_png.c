@@ -576,9 +576,16 @@ Suite *suite_src_png(void)
     tcase_add_test(tc, animations);
     tcase_add_test(tc, limits);
     tcase_add_test(tc, salvage);
-    tcase_add_loop_test(tc, hostile, 0, KINDS);
-    tcase_add_test(tc, no_memory);
     tcase_add_test(tc, what_is_refused);
+    suite_add_tcase(s, tc);
+    tc = tcase_create("png-hostile");
+    tcase_set_timeout(tc, 300);
+    kit_fixture(tc);
+    tcase_add_loop_test(tc, hostile, 0, KINDS);
+    suite_add_tcase(s, tc);
+    tc = tcase_create("png-memory");
+    kit_fixture(tc);
+    tcase_add_test(tc, no_memory);
     suite_add_tcase(s, tc);
     return s;
 }
