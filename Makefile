@@ -46,7 +46,7 @@ $(out)/%_avx512.o: flags += -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq 
 # ---- files: found by wildcard, kernels/<family>/ by machine ----------------------------------------------
 
 families := $(if $(x86),kernels/x86)
-program_c := src/main.c $(wildcard src/cmd_*.c src/cli*.c) src/options.c src/help.c src/progress.c src/inputs.c \
+program_c := src/main.c $(wildcard src/cmd_*.c src/cli*.c) src/options.c src/help.c src/progress.c src/inputs.c src/digest.c \
              $(filter-out $(if $(x86),,%_avx2.c %_avx512.c),$(wildcard bench/*.c))
 lib_c := $(wildcard kernels/*.c $(addsuffix /*.c,$(families)) engine/*.c engine/*/*.c models/*.c src/image/*.c) \
          $(filter-out $(program_c),$(wildcard src/*.c))
@@ -76,12 +76,12 @@ $(out)/libtintype.so: $(lib_o) src/libtintype.map
 	  $(LIB_LIBS) -lpthread -lm
 $(out)/tintype: $(call object,$(program_c)) $(out)/libtintype.a
 	$(if $(V),,@echo "  link  $@")
-	$(Q)$(CC) -pie $(link) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -ldl -lpthread -lm
+	$(Q)$(CC) -pie $(link) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(PROGRAM_LIBS) -ldl -lpthread -lm
 # tests/faults.c counts allocations and makes them fail
 wraps := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 $(out)/tests/runner: $(call object,$(test_c)) $(filter-out $(out)/src/main.o,$(call object,$(program_c))) $(out)/libtintype.a
 	$(if $(V),,@echo "  link  $@")
-	$(Q)$(CC) -pie $(link) $(wraps) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS) -ldl -lpthread -lm
+	$(Q)$(CC) -pie $(link) $(wraps) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(PROGRAM_LIBS) $(TEST_LIBS) -ldl -lpthread -lm
 
 # ---- what people type ----------------------------------------------------------------------------------------
 

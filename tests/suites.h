@@ -16,6 +16,7 @@
     X(src_upscale) \
     X(src_compare) \
     X(src_header) \
+    X(src_digest) \
     X(src_default) \
     X(src_cli) \
     X(src_files)

@@ -8,6 +8,7 @@ needs='libpng libpng-dev
 libjpeg libjpeg-dev
 lcms2 liblcms2-dev
 jansson libjansson-dev
+libmd libmd-dev
 openblas libopenblas-dev
 OpenCL ocl-icd-opencl-dev
 check check'
@@ -60,8 +61,9 @@ fi
 mkdir -p "$(dirname "$config")"
 {
     echo "# written by tools/setup.sh"
-    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson check)"
+    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libmd check)"
     echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson)"
+    echo "PROGRAM_LIBS := $(pkg-config --libs libmd)"
     echo "TEST_LIBS := $(pkg-config --libs check)"
 } >"$config.new"
 mv "$config.new" "$config"
