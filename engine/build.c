@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_NODES = 1 << 20, MOST_SETTINGS = 64, MOST_CHANNELS = 1 << 20, MOST_KERNEL = 64 };
+enum { MOST_NODES = 1 << 20, MOST_SETTINGS = 64, MOST_CHANNELS = 1 << 20, MOST_KERNEL = 64, USED = 1, IGNORED = 2 };
 
 struct tt_build {
     const tt_weights *w;
@@ -16,7 +16,7 @@ struct tt_build {
     uint64_t asked; /* which settings were looked at, a bit each */
     tt_graph *g;
     int room;       /* for nodes */
-    unsigned char *used; /* a flag a tensor */
+    unsigned char *used; /* USED or IGNORED, a tensor of the file */
     char prefix[TT_MAX_NAME + 1];
     size_t marks[64]; /* lengths of the prefix before each tt_enter() */
     int depth;
@@ -50,7 +50,13 @@ void tt_graph_free(tt_graph *g)
     for (int i = 0; i < g->count; i++)
         free(g->node[i].name);
     free(g->node);
+    free(g->used);
     free(g);
+}
+
+bool tt_graph_uses(const tt_graph *g, size_t i)
+{
+    return g->used[i] == USED;
 }
 
 bool tt_failed(const tt_build *b)
@@ -115,7 +121,7 @@ static const tt_tensor *find(const tt_build *b, const char *name, const char *su
 static void use(tt_build *b, const tt_tensor *t)
 {
     if (t)
-        b->used[t - b->w->tensors] = 1;
+        b->used[t - b->w->tensors] = USED;
 }
 
 bool tt_has(const tt_build *b, const char *name)
@@ -131,7 +137,9 @@ size_t tt_dim(const tt_build *b, const char *name, int axis)
 
 void tt_ignore(tt_build *b, const char *name)
 {
-    use(b, find(b, name, ""));
+    const tt_tensor *t = find(b, name, "");
+    if (t && !b->used[t - b->w->tensors])
+        b->used[t - b->w->tensors] = IGNORED;
 }
 
 /* Is `word` one of the blank-separated words? */
@@ -446,6 +454,8 @@ tt_status tt_build_finish(tt_build *b, tt_val out, tt_graph **graph, tt_error *e
         tt_graph_free(b->g);
     } else {
         b->g->output = out.id;
+        b->g->used = b->used;
+        b->used = NULL;
         *graph = b->g;
     }
     free(b->used);

@@ -102,5 +102,7 @@ tt_build *tt_build_new(const tt_weights *w, const char *const *settings);
  */
 tt_status tt_build_finish(tt_build *b, tt_val out, tt_graph **graph, tt_error *err);
 void tt_graph_free(tt_graph *g); /* accepts NULL */
+/* Does the network compute with the file's i-th tensor? Not with those that tt_ignore() allowed. */
+bool tt_graph_uses(const tt_graph *g, size_t i);
 
 #endif

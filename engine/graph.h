@@ -37,6 +37,7 @@ typedef struct tt_node {
 
 struct tt_graph {
     const tt_weights *weights; /* borrowed */
+    unsigned char *used;       /* of each tensor of the file: tt_graph_uses() */
     tt_node *node;
     int count;
     int input, output; /* ids */

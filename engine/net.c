@@ -360,6 +360,7 @@ static tt_graph *copy_graph(const tt_graph *g)
     if (!c)
         return NULL;
     *c = *g;
+    c->used = NULL;
     c->count = 0;
     c->node = malloc((size_t)g->count * sizeof *c->node);
     for (; c->node && c->count < g->count; c->count++) {

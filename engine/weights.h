@@ -70,13 +70,15 @@ typedef struct tt_tensor_out {
     const char *name;
     int rank;
     size_t shape[TT_MAX_RANK];
-    const float *data; /* f32 */
+    const float *data; /* borrowed */
+    tt_dtype dtype;    /* F32 (0), F16 or BF16: what data is rounded to, to the nearest and even */
 } tt_tensor_out;
 
 /*
- * A safetensors file of f32 tensors as one allocation (free() it): for `tintype run`. Same input, same bytes.
+ * A safetensors file as one allocation (free() it), the tensors in the order given. Same input, same bytes.
  * metadata: key, value, ..., NULL; or NULL. TT_ERR_USAGE for what no reader would take: a name twice, too long or
- * not UTF-8, "__metadata__", a header past 16 MiB.
+ * not UTF-8, "__metadata__", a header past 16 MiB. TT_ERR_NUMERIC, by name, for a value that is not finite once it is
+ * rounded to f16 or bf16 (f32 are written as they are).
  */
 tt_status tt_safetensors_write(const tt_tensor_out *t, size_t count, const char *const *metadata,
                                unsigned char **out, size_t *size, tt_error *err);

@@ -186,6 +186,13 @@ tt_resize_h_fn tt_resize_h_c, tt_resize_h_avx2, tt_resize_h_avx512;
 typedef void tt_from_half_fn(float *dst, const uint16_t *src, size_t n);
 tt_from_half_fn tt_from_f16_c, tt_from_f16_avx2, tt_from_f16_avx512;
 tt_from_half_fn tt_from_bf16_c;
+/*
+ * to_f16, to_bf16: the half or bfloat16 nearest to src[i], of two equally near the one with an even last bit (IEEE 754,
+ * the usual rounding); what is beyond the largest becomes infinite, NaN stays NaN. Where weights are written, which is
+ * seldom: there is only the plain version, and no entry in the table.
+ */
+typedef void tt_to_half_fn(uint16_t *dst, const float *src, size_t n);
+tt_to_half_fn tt_to_f16_c, tt_to_bf16_c;
 
 /* ---- the table ------------------------------------------------------------------------------------ */
 

@@ -33,7 +33,8 @@ enum {
     TT_CMD_HELP = 1 << 5,
     TT_CMD_VERSION = 1 << 6,
     TT_CMD_COMPLETION = 1 << 7,
-    TT_CMD_ALL = (1 << 8) - 1,
+    TT_CMD_CONVERT = 1 << 8,
+    TT_CMD_ALL = (1 << 9) - 1,
 };
 
 /* What was asked. Zeros: not given. Strings are those of argv. */
@@ -42,7 +43,7 @@ typedef struct tt_args {
     char **operand;
     int operands;
 
-    const char *output, *model, *format, *depth, *icc, *only, *isa;
+    const char *output, *model, *format, *depth, *icc, *only, *isa, *dtype;
     const char **net; /* "key=value", ..., NULL; or NULL. Owned, the strings are not */
     double scale, seconds;
     const char *size;  /* as typed */
@@ -147,6 +148,7 @@ int tt_cmd_upscale(const tt_args *a);
 int tt_cmd_compare(const tt_args *a);
 int tt_cmd_info(const tt_args *a);
 int tt_cmd_run(const tt_args *a);
+int tt_cmd_convert(const tt_args *a);
 int tt_cmd_bench(const tt_args *a);
 int tt_cmd_help(const tt_args *a);       /* help.c */
 int tt_cmd_version(const tt_args *a);    /* cmd_info.c */

@@ -56,6 +56,15 @@ const tt_command tt_commands[] = {
      "[1,C,H,W]. OUT gets the tensor 'output' of the same rank: what the published network gives, without "
      "tiles, resampling or clamping.",
      tt_cmd_run},
+    {"convert", TT_CMD_CONVERT, "FILE -o OUT", 1, 1, "turn a weight file into safetensors",
+     "tintype convert RealESRGAN_x4plus.pth -o x4plus.safetensors\n"
+     "tintype convert --dtype f16 esrgan.safetensors -o half.safetensors\thalf the size\n"
+     "tintype convert --net padding=replicate srcnn.pth -o srcnn.safetensors\twith what its tensors do not say\n",
+     "Not needed to use a file: every command takes it as it is. OUT holds the tensors that the network computes "
+     "with, under the names of the published state dict, and says in its metadata what network it is, its scale, "
+     "and the name and SHA-256 of the file it was made from. The same file gives the same bytes. Without --dtype "
+     "each tensor keeps its type, doubles become f32.",
+     tt_cmd_convert},
     {"bench", TT_CMD_BENCH, "", 0, 0, "measure the speed of this machine",
      "tintype bench\teverything, a few minutes\n"
      "tintype bench --only conv3x3\tcases with that in their name\n"
@@ -80,6 +89,7 @@ const tt_command tt_commands[] = {
 
 enum {
     NETWORK = TT_CMD_UPSCALE | TT_CMD_INFO | TT_CMD_RUN,
+    WEIGHTS = NETWORK | TT_CMD_CONVERT,
     PICTURES = TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_INFO,
     MACHINES = TT_CMD_ALL & ~(TT_CMD_HELP | TT_CMD_COMPLETION),
 };
@@ -95,9 +105,12 @@ const tt_option tt_options[] = {
     OPT("output", 'o', FILE, "PATH", TT_CMD_UPSCALE, output,
         .help = "a file, a directory, '-' for standard output, or a pattern"),
     OPT("output", 'o', FILE, "FILE", TT_CMD_COMPARE, output, .help = "write both pictures side by side"),
+    OPT("output", 'o', FILE, "FILE", TT_CMD_CONVERT, output, .help = "the file to write; '-' for standard output"),
+    OPT("dtype", 0, WORD, "TYPE", TT_CMD_CONVERT, dtype, .words = "f32 f16 bf16",
+        .help = "round all values to this type; each tensor keeps its own if missing"),
     OPT("model", 'm', FILE, "FILE", TT_CMD_UPSCALE | TT_CMD_RUN, model,
         .help = "the weight file; 'default' is the network inside the program"),
-    OPT("net", 0, LIST, "KEY=VALUE", NETWORK, net,
+    OPT("net", 0, LIST, "KEY=VALUE", WEIGHTS, net,
         .help = "tell the network what its weight file does not say; may stand several times"),
     OPT("scale", 's', REAL, "FACTOR", TT_CMD_UPSCALE, scale, .lo = 0.01, .hi = 1000,
         .help = "any factor, 1.5 say; the network's own if missing, the rest is resampled"),
@@ -117,7 +130,7 @@ const tt_option tt_options[] = {
         .help = "8 or 16 bits a sample; auto, the usual, keeps the input's"),
     OPT("icc", 0, WORD, "HOW", TT_CMD_UPSCALE, icc, .words = "keep srgb",
         .help = "keep the colour profile, the usual, or convert to sRGB"),
-    OPT("overwrite", 0, FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_RUN, overwrite,
+    OPT("overwrite", 0, FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_RUN | TT_CMD_CONVERT, overwrite,
         .help = "replace an existing file, the input itself even"),
     OPT("skip-existing", 0, FLAG, NULL, TT_CMD_UPSCALE, skip_existing,
         .help = "pass over inputs whose output exists"),
@@ -147,7 +160,7 @@ const tt_option tt_options[] = {
     OPT("man", 0, FLAG, NULL, TT_CMD_HELP, man, .help = "print the manual page"),
     OPT("json", 0, FLAG, NULL, MACHINES, json,
         .help = "results for machines on standard output, one JSON object a line"),
-    OPT("quiet", 'q', FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_RUN, quiet,
+    OPT("quiet", 'q', FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_RUN | TT_CMD_CONVERT, quiet,
         .help = "say nothing but what went wrong"),
     OPT("verbose", 'v', FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_RUN, verbose, .help = "say more"),
     OPT("help", 'h', FLAG, NULL, TT_CMD_ALL, help, .help = "explain the command"),

@@ -19,4 +19,5 @@
     X(src_digest) \
     X(src_default) \
     X(src_cli) \
+    X(src_convert) \
     X(src_files)

@@ -1,6 +1,7 @@
-/* Writes what safetensors.c reads: f32 tensors in the order given, each where the one before ends. */
+/* Writes what safetensors.c reads: tensors in the order given, each where the one before ends. */
 #include "engine/alloc.h"
 #include "engine/weights.h"
+#include "kernels/kernels.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -42,10 +43,10 @@ static tt_status put_metadata(json_t *root, const char *const *metadata, tt_erro
 /* One tensor's entry; *end is where its data begins, then where it ends. */
 static tt_status put_tensor(json_t *root, const tt_tensor_out *t, size_t *end, tt_error *err)
 {
-    size_t bytes = sizeof(float), count = 1;
+    size_t bytes = tt_dtype_size(t->dtype), count = 1;
     const size_t begin = *end;
     if (strlen(t->name) > TT_MAX_NAME || t->rank < 0 || t->rank > TT_MAX_RANK ||
-        !strcmp(t->name, "__metadata__"))
+        !strcmp(t->name, "__metadata__") || (t->dtype != TT_F32 && t->dtype != TT_F16 && t->dtype != TT_BF16))
         return tt_fail(err, TT_ERR_USAGE, "safetensors: tensor '%s' of rank %d cannot be written", t->name,
                        t->rank);
     json_t *entry = json_object(), *shape = json_array(), *range = json_array();
@@ -60,7 +61,7 @@ static tt_status put_tensor(json_t *root, const tt_tensor_out *t, size_t *end, t
     ok = ok && !json_array_append_new(range, json_integer((json_int_t)begin));
     ok = ok && !json_array_append_new(range, json_integer((json_int_t)*end));
     /* a set takes its value over even where it fails, as it does for an `entry` of NULL */
-    ok = !json_object_set_new(entry, "dtype", json_string("F32")) && ok;
+    ok = !json_object_set_new(entry, "dtype", json_string(tt_dtype_name(t->dtype))) && ok;
     ok = !json_object_set_new(entry, "shape", shape) && ok;
     ok = !json_object_set_new(entry, "data_offsets", range) && ok;
     if (!ok || !fits) {
@@ -85,6 +86,35 @@ static void put_floats(unsigned char *to, const float *from, size_t n)
             to[4 * i + b] = (unsigned char)(bits >> 8 * b);
     }
 #endif
+}
+
+static void put_halves(unsigned char *to, const uint16_t *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[2 * i] = (unsigned char)from[i];
+        to[2 * i + 1] = (unsigned char)(from[i] >> 8);
+    }
+}
+
+/* n values of t; false where one of them is too large for its type, or was infinite or no number before. */
+static bool put_values(unsigned char *to, const tt_tensor_out *t, size_t n)
+{
+    enum { CHUNK = 1024 };
+    uint16_t half[CHUNK];
+    if (t->dtype == TT_F32) {
+        put_floats(to, t->data, n);
+        return true;
+    }
+    const unsigned exponent = t->dtype == TT_F16 ? 0x7c00 : 0x7f80;
+    for (size_t i = 0; i < n; i += CHUNK) {
+        const size_t some = n - i < CHUNK ? n - i : CHUNK;
+        (t->dtype == TT_F16 ? tt_to_f16_c : tt_to_bf16_c)(half, t->data + i, some);
+        for (size_t j = 0; j < some; j++)
+            if ((half[j] & exponent) == exponent)
+                return false;
+        put_halves(to + 2 * i, half, some);
+    }
+    return true;
 }
 
 tt_status tt_safetensors_write(const tt_tensor_out *t, size_t count, const char *const *metadata,
@@ -134,13 +164,17 @@ tt_status tt_safetensors_write(const tt_tensor_out *t, size_t count, const char 
     }
     memset(file + 8 + json, ' ', header - json);
     unsigned char *to = file + 8 + header;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; !st && i < count; i++) {
         size_t n = 1;
         for (int d = 0; d < t[i].rank; d++)
             n *= t[i].shape[d]; /* put_tensor saw that it fits */
-        put_floats(to, t[i].data, n);
-        to += n * sizeof(float);
+        if (!put_values(to, &t[i], n))
+            st = tt_fail(err, TT_ERR_NUMERIC, "safetensors: tensor '%s' holds values that are not finite as %s",
+                         t[i].name, tt_dtype_name(t[i].dtype));
+        to += n * tt_dtype_size(t[i].dtype);
     }
+    if (st)
+        goto done;
     *out = file;
     *size = total;
     file = NULL;

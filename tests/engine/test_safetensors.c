@@ -385,9 +385,9 @@ START_TEST(writes_what_it_reads)
     data[1] = -0.0f;
     data[2] = ldexpf(1, -149);
     tt_tensor_out t[TT_MAX_RANK + 3] = {
-        {"z.scalar", 0, {0}, data},
-        {"empty", 3, {4, 0, 5}, NULL},
-        {"all/of\\it.\xe2\x82\xac", 8, {1, 2, 3, 2, 1, 5, 7, 6}, data},
+        {"z.scalar", 0, {0}, data, TT_F32},
+        {"empty", 3, {4, 0, 5}, NULL, TT_F32},
+        {"all/of\\it.\xe2\x82\xac", 8, {1, 2, 3, 2, 1, 5, 7, 6}, data, TT_F32},
     };
     size_t n = 3;
     char names[TT_MAX_RANK][16];
@@ -453,15 +453,15 @@ START_TEST(refuses_to_write_nonsense)
     const float x = 1;
     memset(name, 'n', TT_MAX_NAME + 1);
     const tt_tensor_out bad[] = {
-        {"__metadata__", 0, {0}, &x},
-        {"\xff", 0, {0}, &x},
-        {name, 0, {0}, &x},
-        {"rank", -1, {0}, &x},
-        {"rank", TT_MAX_RANK + 1, {1, 1, 1, 1, 1, 1, 1, 1}, &x},
-        {"huge", 1, {SIZE_MAX}, &x},
-        {"huge", 1, {SIZE_MAX / 4}, &x},
-        {"huge", 2, {SIZE_MAX / 2, 3}, &x},
-        {"huge", 3, {0, SIZE_MAX / 2, 3}, &x},
+        {"__metadata__", 0, {0}, &x, TT_F32},
+        {"\xff", 0, {0}, &x, TT_F32},
+        {name, 0, {0}, &x, TT_F32},
+        {"rank", -1, {0}, &x, TT_F32},
+        {"rank", TT_MAX_RANK + 1, {1, 1, 1, 1, 1, 1, 1, 1}, &x, TT_F32},
+        {"huge", 1, {SIZE_MAX}, &x, TT_F32},
+        {"huge", 1, {SIZE_MAX / 4}, &x, TT_F32},
+        {"huge", 2, {SIZE_MAX / 2, 3}, &x, TT_F32},
+        {"huge", 3, {0, SIZE_MAX / 2, 3}, &x, TT_F32},
     };
     unsigned char *out;
     size_t size;
@@ -471,7 +471,7 @@ START_TEST(refuses_to_write_nonsense)
         ck_assert_msg(tt_safetensors_write(&bad[i], 1, NULL, &out, &size, &err) == TT_ERR_USAGE, "%zu", i);
         ck_assert(!out && !size && strlen(err.text) > 10);
     }
-    const tt_tensor_out twice[] = {{"a", 0, {0}, &x}, {"b", 0, {0}, &x}, {"a", 0, {0}, &x}};
+    const tt_tensor_out twice[] = {{"a", 0, {0}, &x, TT_F32}, {"b", 0, {0}, &x, TT_F32}, {"a", 0, {0}, &x, TT_F32}};
     ck_assert_int_eq(tt_safetensors_write(twice, 3, NULL, &out, &size, &err), TT_ERR_USAGE);
     static const char *const odd[] = {"key", NULL}, *const same[] = {"key", "1", "key", "2", NULL},
                              *const latin[] = {"key", "\xe9t\xe9", NULL};
@@ -479,7 +479,7 @@ START_TEST(refuses_to_write_nonsense)
     ck_assert_int_eq(tt_safetensors_write(twice, 2, same, &out, &size, &err), TT_ERR_USAGE);
     ck_assert_int_eq(tt_safetensors_write(twice, 2, latin, &out, &size, &err), TT_ERR_USAGE);
     name[TT_MAX_NAME] = 0; /* the longest legal one */
-    const tt_tensor_out longest = {name, 0, {0}, &x};
+    const tt_tensor_out longest = {name, 0, {0}, &x, TT_F32};
     ck_assert(!tt_safetensors_write(&longest, 1, NULL, &out, &size, NULL));
     ck_assert_int_eq(try_open(out, size, "the longest name", &err), TT_OK);
     free(out);
@@ -891,7 +891,7 @@ START_TEST(no_memory)
         char name[TT_MAX_NAME + 1];
         snprintf(name, sizeof name, "%0*d", lengths[l], 0);
         const char *const meta[] = {"a key that is longer than sixteen bytes", name, NULL};
-        const tt_tensor_out t = {name, 2, {1, 2}, x};
+        const tt_tensor_out t = {name, 2, {1, 2}, x, TT_F32};
         for (int round = 0; round < 2; round++) {
             unsigned char *out = NULL;
             size_t size = 0;
@@ -973,7 +973,7 @@ START_TEST(reads_a_pipe)
     for (int i = 0; i < 100000; i++)
         x[i] = (float)i;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        const tt_tensor_out t = {"x", 1, {counts[i]}, x};
+        const tt_tensor_out t = {"x", 1, {counts[i]}, x, TT_F32};
         unsigned char *out;
         size_t size;
         tt_error err;
