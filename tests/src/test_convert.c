@@ -1,3 +1,4 @@
+#define _XOPEN_SOURCE 700 /* realpath */
 /* tintype convert: the same network afterwards, the same bytes each time, and what it says of itself. */
 #include "engine/weights.h"
 #include "tests/golden.h"
