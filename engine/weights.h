@@ -37,7 +37,8 @@ typedef struct tt_weights {
     size_t size;
     bool borrowed;
     size_t room;              /* for tensors, where tt_weights_add() makes them */
-    void **made;              /* from tt_weights_alloc(), NULL at the end */
+    void **made;              /* from tt_weights_alloc() */
+    size_t made_count;
 } tt_weights;
 
 /*

@@ -243,7 +243,7 @@ void tt_weights_clear(tt_weights *w)
     for (size_t i = 0; w->metadata && w->metadata[i]; i++)
         free(w->metadata[i]);
     free(w->metadata);
-    for (size_t i = 0; w->made && w->made[i]; i++)
+    for (size_t i = 0; i < w->made_count; i++)
         tt_aligned_free(w->made[i]);
     free(w->made);
     if (!w->borrowed)
@@ -254,20 +254,23 @@ void tt_weights_clear(tt_weights *w)
 
 void *tt_weights_alloc(tt_weights *w, size_t bytes, tt_error *err)
 {
-    size_t n = 0;
-    while (w->made && w->made[n])
-        n++;
-    void **more = realloc(w->made, (n + 2) * sizeof *more);
-    if (!more) {
-        tt_fail_memory(err, (n + 2) * sizeof *more);
+    const size_t n = w->made_count;
+    if (!(n & (n - 1))) { /* full: at powers of two it doubles */
+        const size_t room = n ? 2 * n : 1;
+        void **more = realloc(w->made, room * sizeof *more);
+        if (!more) {
+            tt_fail_memory(err, room * sizeof *more);
+            return NULL;
+        }
+        w->made = more;
+    }
+    w->made[n] = tt_aligned_zalloc(bytes ? bytes : 1);
+    if (!w->made[n]) {
+        tt_fail_memory(err, bytes);
         return NULL;
     }
-    w->made = more;
-    more[n] = tt_aligned_zalloc(bytes ? bytes : 1);
-    more[n + 1] = NULL;
-    if (!more[n])
-        tt_fail_memory(err, bytes);
-    return more[n];
+    w->made_count++;
+    return w->made[n];
 }
 
 tt_status tt_weights_add(tt_weights *w, const char *name, tt_dtype dtype, int rank, const size_t *shape,
