@@ -145,6 +145,7 @@ const tt_model tt_model_cunet = {
     .name = "cunet",
     .title = "waifu2x (cunet, upcunet)",
     .paper = "nagadomi, waifu2x, 2018",
+    .names = {"unet#.conv#.conv.# unet#.conv#.seblock.conv# unet#.conv#_down unet#.conv#_up unet#.conv# unet#.conv_bottom"},
     .planes = TT_PLANES_RGB,
     .match = match,
     .build = cunet,

@@ -26,10 +26,15 @@ typedef struct tt_traits {
                   squares of this many input pixels, border included, whatever the memory */
 } tt_traits;
 
+enum { TT_LAYOUTS = 4 };
+
 typedef struct tt_model {
     const char *name;  /* "esrgan" */
     const char *title; /* "ESRGAN / Real-ESRGAN (RRDBNet)" */
     const char *paper; /* "Wang et al., ESRGAN, 2018" */
+    /* Each layout of tensor names, without ".weight" and ".bias", '#' for a number: "conv_first body.#.rdb#.conv#".
+     * Only for the sentence that says what comes closest to a file of no network. */
+    const char *names[TT_LAYOUTS];
     tt_planes planes;
     /* Do the names in the file look like this network's? Names only; build() checks the rest. */
     bool (*match)(const tt_weights *w);

@@ -4,8 +4,14 @@
 
 #include "engine/build.h"
 #include "engine/weights.h"
+#include "models/models.h"
 
 #include <stdbool.h>
+
+/* models.c: the network that the names look like, or NULL. */
+const tt_model *tt_model_find(const tt_weights *w);
+/* refuse.c: TT_ERR_UNSUPPORTED, with what was found and what comes closest. */
+tt_status tt_model_refuse(const tt_weights *w, tt_error *err);
 
 /* Does any tensor's name begin with `prefix`? For match(). */
 bool tt_names_start(const tt_weights *w, const char *prefix);

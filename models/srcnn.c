@@ -58,6 +58,7 @@ const tt_model tt_model_srcnn = {
     .name = "srcnn",
     .title = "SRCNN",
     .paper = "Dong et al., Image Super-Resolution Using Deep Convolutional Networks, 2014",
+    .names = {"conv1 conv2 conv3"},
     .planes = TT_PLANES_LUMA,
     .match = match,
     .build = srcnn,

@@ -86,6 +86,7 @@ const tt_model tt_model_srvgg = {
     .name = "srvgg",
     .title = "Real-ESRGAN, small (SRVGGNetCompact)",
     .paper = "Wang et al., Real-ESRGAN, 2021",
+    .names = {"body.#"},
     .planes = TT_PLANES_RGB,
     .match = match,
     .build = srvgg,

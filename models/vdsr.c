@@ -65,6 +65,7 @@ const tt_model tt_model_vdsr = {
     .name = "vdsr",
     .title = "VDSR",
     .paper = "Kim et al., Accurate Image Super-Resolution Using Very Deep Convolutional Networks, 2016",
+    .names = {"input residual_layer.#.conv output"},
     .planes = TT_PLANES_LUMA,
     .match = match,
     .build = vdsr,

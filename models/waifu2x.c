@@ -54,6 +54,7 @@ const tt_model tt_model_waifu2x = {
     .name = "waifu2x",
     .title = "waifu2x (vgg_7, upconv_7)",
     .paper = "nagadomi, waifu2x, 2015",
+    .names = {"net.#"},
     .planes = TT_PLANES_RGB,
     .match = match,
     .build = chain,

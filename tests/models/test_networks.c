@@ -421,6 +421,35 @@ START_TEST(other_networks_are_told_what_was_found)
 }
 END_TEST
 
+/* Names of DnCNN, of half an RRDBNet, of nothing that is known. */
+START_TEST(what_comes_closest_is_said)
+{
+    static const struct {
+        const char *names[6];
+        const char *said; /* NULL: no network comes near */
+    } tries[] = {
+        {{"model.0.weight", "model.2.weight", "model.32.weight"},
+         "ESRGAN, Real-ESRGAN, BSRGAN, RealSR (RRDBNet) comes closest: 3 of the names could be its, but none is like "
+         "model.N.sub.N.RDBN.convN.N"},
+        {{"body.1.rdb2.conv1.weight", "conv_body.bias", "conv_first.weight", "other"},
+         "3 of the names could be its, but none is like conv_upN"},
+        {{"a", "b.weight", "body.x.weight", "body.2x.weight", "conv1.2.weight"}, NULL},
+    };
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        tt_tensor t[6] = {{0}};
+        tt_weights w = {.path = (char *)"file", .tensors = t};
+        tt_error err = {0};
+        while (w.count < 6 && tries[i].names[w.count]) {
+            t[w.count] = (tt_tensor){.name = (char *)tries[i].names[w.count], .count = 1};
+            w.count++;
+        }
+        ck_assert_int_eq(describe(&w, NULL, &err), TT_ERR_UNSUPPORTED);
+        const char *found = strstr(err.text, tries[i].said ? tries[i].said : "comes closest");
+        ck_assert_msg(!found == !tries[i].said, "%s", err.text);
+    }
+}
+END_TEST
+
 static void add(Suite *s, const char *name, const TTest *test, int times)
 {
     TCase *tc = tcase_create(name);
@@ -444,5 +473,6 @@ Suite *suite_models_networks(void)
     add(s, "wrong shape", a_wrong_shape_is_named, nt_set_count);
     add(s, "unknown setting", unknown_settings_are_refused, nt_set_count);
     add(s, "unknown network", other_networks_are_told_what_was_found, 1);
+    add(s, "closest network", what_comes_closest_is_said, 1);
     return s;
 }
