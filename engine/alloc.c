@@ -7,7 +7,7 @@
 
 enum { HUGE_PAGE = 2 << 20 };
 
-void *tt_aligned_zalloc(size_t bytes)
+static void *allocate(size_t bytes, bool zeroed)
 {
     const bool huge = bytes >= 4 * (size_t)HUGE_PAGE;
     const size_t align = huge ? HUGE_PAGE : 64;
@@ -21,8 +21,19 @@ void *tt_aligned_zalloc(size_t bytes)
     if (huge)
         (void)madvise(p, n, MADV_HUGEPAGE); /* only ever a gain in speed: refusal is fine */
 #endif
-    memset(p, 0, n);
+    if (zeroed)
+        memset(p, 0, n);
     return p;
+}
+
+void *tt_aligned_zalloc(size_t bytes)
+{
+    return allocate(bytes, true);
+}
+
+void *tt_aligned_malloc(size_t bytes)
+{
+    return allocate(bytes, false);
 }
 
 void tt_aligned_free(void *p)

@@ -94,7 +94,7 @@ static tt_status read_stream(tt_weights *w, int fd, const tt_weight_reader **rea
 {
     size_t room = 1 << 16;
     for (;;) {
-        unsigned char *grown = tt_aligned_zalloc(room);
+        unsigned char *grown = tt_aligned_malloc(room);
         if (!grown)
             return tt_fail_memory(err, room);
         if (w->bytes) /* nothing yet on the first round */
@@ -133,7 +133,7 @@ static tt_status read_regular(tt_weights *w, int fd, off_t size, const tt_weight
     const tt_status st = pick_reader(w, head, got, reader, err);
     if (st)
         return st;
-    w->bytes = tt_aligned_zalloc(n);
+    w->bytes = tt_aligned_malloc(n);
     if (!w->bytes)
         return tt_fail_memory(err, n);
     if (!read_some(fd, w->bytes, n, 0, &got))
