@@ -9,6 +9,7 @@
     X(engine_plan) \
     X(engine_weights) \
     X(engine_safetensors) \
+    X(engine_pickle) \
     X(engine_resize) \
     X(models_networks) \
     X(src_png) \

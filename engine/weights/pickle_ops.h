@@ -1,0 +1,57 @@
+/*
+ * The opcodes of a pickle that are understood, under Python's names: its module pickletools describes them all.
+ */
+#ifndef TT_ENGINE_WEIGHTS_PICKLE_OPS_H
+#define TT_ENGINE_WEIGHTS_PICKLE_OPS_H
+
+enum {
+    TT_OP_MARK = '(',
+    TT_OP_STOP = '.',
+    TT_OP_POP = '0',
+    TT_OP_BINBYTES = 'B',
+    TT_OP_SHORT_BINBYTES = 'C',
+    TT_OP_BINFLOAT = 'G',
+    TT_OP_BININT = 'J',
+    TT_OP_BININT1 = 'K',
+    TT_OP_BININT2 = 'M',
+    TT_OP_NONE = 'N',
+    TT_OP_BINPERSID = 'Q',
+    TT_OP_REDUCE = 'R',
+    TT_OP_BINSTRING = 'T',
+    TT_OP_SHORT_BINSTRING = 'U',
+    TT_OP_BINUNICODE = 'X',
+    TT_OP_EMPTY_LIST = ']',
+    TT_OP_APPEND = 'a',
+    TT_OP_BUILD = 'b',
+    TT_OP_GLOBAL = 'c',
+    TT_OP_APPENDS = 'e',
+    TT_OP_BINGET = 'h',
+    TT_OP_LONG_BINGET = 'j',
+    TT_OP_BINPUT = 'q',
+    TT_OP_LONG_BINPUT = 'r',
+    TT_OP_SETITEM = 's',
+    TT_OP_TUPLE = 't',
+    TT_OP_SETITEMS = 'u',
+    TT_OP_EMPTY_DICT = '}',
+    TT_OP_EMPTY_TUPLE = ')',
+    TT_OP_PROTO = 0x80,
+    TT_OP_NEWOBJ = 0x81,
+    TT_OP_TUPLE1 = 0x85,
+    TT_OP_TUPLE2 = 0x86,
+    TT_OP_TUPLE3 = 0x87,
+    TT_OP_NEWTRUE = 0x88,
+    TT_OP_NEWFALSE = 0x89,
+    TT_OP_LONG1 = 0x8a,
+    TT_OP_SHORT_BINUNICODE = 0x8c,
+    TT_OP_BINUNICODE8 = 0x8d,
+    TT_OP_BINBYTES8 = 0x8e,
+    TT_OP_EMPTY_SET = 0x8f,
+    TT_OP_ADDITEMS = 0x90,
+    TT_OP_FROZENSET = 0x91,
+    TT_OP_STACK_GLOBAL = 0x93,
+    TT_OP_MEMOIZE = 0x94,
+    TT_OP_FRAME = 0x95,
+    TT_OP_BYTEARRAY8 = 0x96,
+};
+
+#endif
