@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zip.h>
 
 /* ---- showing -------------------------------------------------------------------------------------- */
 
@@ -299,7 +300,7 @@ static tt_status describe(const tt_args *a, const char *path, bool more, tt_erro
         return picture(a, path, more, err);
     if (k == NEITHER)
         return tt_fail(err, TT_ERR_FORMAT,
-                       "%s: neither a picture (PNG, JPEG) nor a weight file (safetensors)", path);
+                       "%s: neither a picture (PNG, JPEG) nor a weight file (safetensors, .pth)", path);
     tt_error why;
     const tt_status st = network(a, path, more, &why);
     if (st == TT_ERR_UNSUPPORTED && !embedded && !a->plan)
@@ -351,10 +352,10 @@ int tt_cmd_version(const tt_args *a)
     static const char jpeg[] = "libjpeg " TEXT(JPEG_LIB_VERSION);
 #endif
     json_t *o =
-        json_pack("{ss ss so s{ss ss ss ss} ss}", "tintype", tt_version(), "kernels",
+        json_pack("{ss ss so s{ss ss ss ss ss} ss}", "tintype", tt_version(), "kernels",
                   tt_cpu_name(tt_cpu_detect()), "networks", networks, "libraries", "libpng",
                   png_get_libpng_ver(NULL), "jpeg", jpeg, "lcms2", lcms, "jansson", jansson_version_str(),
-                  "licence", "MIT; the network inside: see models/README.md in the source");
+                  "libzip", zip_libzip_version(), "licence", "MIT; the network inside: see models/README.md in the source");
     if (!o)
         return TT_EXIT_TEMPORARY;
     show(o, a->json, false);

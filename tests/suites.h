@@ -10,6 +10,7 @@
     X(engine_weights) \
     X(engine_safetensors) \
     X(engine_pickle) \
+    X(engine_pth) \
     X(engine_resize) \
     X(models_networks) \
     X(src_png) \

@@ -8,6 +8,7 @@ needs='libpng libpng-dev
 libjpeg libjpeg-dev
 lcms2 liblcms2-dev
 jansson libjansson-dev
+libzip libzip-dev
 libmd libmd-dev
 openblas libopenblas-dev
 OpenCL ocl-icd-opencl-dev
@@ -61,8 +62,8 @@ fi
 mkdir -p "$(dirname "$config")"
 {
     echo "# written by tools/setup.sh"
-    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libmd check)"
-    echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson)"
+    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libzip libmd check)"
+    echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson libzip)"
     echo "PROGRAM_LIBS := $(pkg-config --libs libmd)"
     echo "TEST_LIBS := $(pkg-config --libs check)"
 } >"$config.new"
