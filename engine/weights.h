@@ -25,7 +25,27 @@ typedef struct tt_tensor {
     size_t count;             /* product of the shape; 1 at rank 0 */
     const unsigned char *data; /* little endian, any alignment; borrowed from the tt_weights: of the file, or made */
     size_t bytes;
+    size_t layer;             /* it belongs to layers[layer - 1]; 0: to none */
 } tt_tensor;
+
+/* "key=value" or "key=value,value" of a layer; key 1 of "-23301=2,0.2,1" is an array of two. */
+typedef struct tt_layer_value {
+    int key, count;
+    const double *value;
+} tt_layer_value;
+
+/*
+ * Some files list the layers they hold (ncnn, waifu2x JSON). The names of a layer's tensors begin with its own:
+ * NAME.weight, NAME.bias. Everything is borrowed from the tt_weights.
+ */
+typedef struct tt_layer {
+    const char *type, *name;   /* "Convolution", "Conv_3" */
+    size_t line;               /* of the text it stands on; 0: unknown */
+    const int *in, *out;       /* numbers of the blobs it reads and makes, 0 .. blobs - 1 */
+    int ins, outs;
+    const tt_layer_value *values;
+    int value_count;
+} tt_layer;
 
 typedef struct tt_weights {
     char *path;               /* for messages */
@@ -39,6 +59,11 @@ typedef struct tt_weights {
     size_t room;              /* for tensors, where tt_weights_add() makes them */
     void **made;              /* from tt_weights_alloc() */
     size_t made_count;
+    tt_layer *layers;         /* in the file's order; NULL where it lists none */
+    size_t layer_count;
+    int blobs;                /* 0: the layers are listed without saying what reads what */
+    const unsigned char *beside; /* the second file, of those that come in two: tt_weights_beside() */
+    size_t beside_size;
 } tt_weights;
 
 /*
@@ -50,10 +75,16 @@ typedef struct tt_weights {
  */
 tt_status tt_weights_open(tt_weights *w, const char *path, tt_error *err);
 tt_status tt_weights_open_memory(tt_weights *w, const void *bytes, size_t size, const char *label, tt_error *err);
+/* The same of a network in two files, both borrowed: ncnn's .param and, `beside` it, its .bin. */
+tt_status tt_weights_open_pair(tt_weights *w, const void *bytes, size_t size, const void *beside,
+                               size_t beside_size, const char *label, tt_error *err);
 void tt_weights_clear(tt_weights *w); /* accepts zeros */
 
 /* The tensor of that name, or NULL. Binary search. */
 const tt_tensor *tt_weights_find(const tt_weights *w, const char *name);
+
+/* The layer's value of that key, its i-th; `usual` where there is none. */
+double tt_layer_number(const tt_layer *l, int key, int i, double usual);
 
 /* "F32", ...; bytes an element */
 const char *tt_dtype_name(tt_dtype d);
@@ -100,6 +131,15 @@ tt_status tt_weights_add(tt_weights *w, const char *name, tt_dtype dtype, int ra
 tt_status tt_weights_note(tt_weights *w, const char *key, const char *value, tt_error *err);
 
 /*
+ * The file that goes with w->path: of the same name, but for its ending. Read whole, as w->beside; *path is its
+ * path, for messages. TT_ERR_INPUT naming the path where there is none.
+ */
+tt_status tt_weights_beside(tt_weights *w, const char *ending, const char **path, tt_error *err);
+/* Bring the tensors into the order of their names again: after names were changed. TT_ERR_FORMAT when one stands
+ * twice. */
+tt_status tt_weights_sort(tt_weights *w, tt_error *err);
+
+/*
  * One reader (engine/weights/NAME.c). `probe` knows its format by the first bytes: of a file on disk it sees 512
  * at most. `open` parses w->bytes/w->size in place into tensors, count and metadata, in any order, each name an
  * allocation of its own: the caller takes off "module." and then "netG." where every name begins with it, sorts,
@@ -109,7 +149,11 @@ typedef struct tt_weight_reader {
     const char *name;
     bool (*probe)(const unsigned char *bytes, size_t size);
     tt_status (*open)(tt_weights *w, tt_error *err);
+    const char *ending; /* or NULL: a file called so, of which no reader knows the content, is this one's (ncnn's
+                           .bin begins with nothing that says what it is) */
 } tt_weight_reader;
 extern const tt_weight_reader *const tt_weight_readers[]; /* ends with NULL */
+/* The reader of a file that begins with these bytes (of which 512 will do), or NULL. */
+const tt_weight_reader *tt_weights_reader(const char *path, const unsigned char *head, size_t size);
 
 #endif

@@ -19,6 +19,7 @@
  * The weights do not say whether what lies between the U-Nets is clamped to 0..1: the first program and its
  * weights do not (clip=no); a later port of the author does, for some files (clip=yes).
  */
+#include "models/foreign.h"
 #include "models/models.h"
 #include "models/names.h"
 
@@ -141,6 +142,33 @@ static tt_val cunet(tt_build *b, tt_traits *t)
     return tt_clamp(b, tt_add_scaled(b, tt_crop(b, z1, 20), 1.0f, z2), 0.0f, 1.0f);
 }
 
+/* All files hold them in this order, whatever program they are for. */
+static const char *const in_order[] = {
+    "unet1.conv1.conv.0",        "unet1.conv1.conv.2",        "unet1.conv1_down",          "unet1.conv2.conv.0",
+    "unet1.conv2.conv.2",        "unet1.conv2.seblock.conv1", "unet1.conv2.seblock.conv2", "unet1.conv2_up",
+    "unet1.conv3",               "unet1.conv_bottom",         "unet2.conv1.conv.0",        "unet2.conv1.conv.2",
+    "unet2.conv1_down",          "unet2.conv2.conv.0",        "unet2.conv2.conv.2",        "unet2.conv2.seblock.conv1",
+    "unet2.conv2.seblock.conv2", "unet2.conv2_down",          "unet2.conv3.conv.0",        "unet2.conv3.conv.2",
+    "unet2.conv3.seblock.conv1", "unet2.conv3.seblock.conv2", "unet2.conv3_up",            "unet2.conv4.conv.0",
+    "unet2.conv4.conv.2",        "unet2.conv4.seblock.conv1", "unet2.conv4.seblock.conv2", "unet2.conv4_up",
+    "unet2.conv5",               "unet2.conv_bottom",
+};
+enum { LAYERS = sizeof in_order / sizeof *in_order };
+
+static void name_conv(char *to, size_t room, size_t i, const void *arg)
+{
+    (void)arg;
+    snprintf(to, room, "%s", in_order[i]);
+}
+
+static tt_status adopt(tt_weights *w, tt_error *err)
+{
+    const bool ncnn = !strcmp(w->format, "ncnn") && tt_foreign_layers(w, "Scale");
+    if ((!ncnn && strcmp(w->format, "waifu2x JSON") != 0) || tt_foreign_convs(w) != LAYERS)
+        return TT_OK;
+    return tt_foreign_name(w, name_conv, NULL, NULL, err);
+}
+
 const tt_model tt_model_cunet = {
     .name = "cunet",
     .title = "waifu2x (cunet, upcunet)",
@@ -149,4 +177,5 @@ const tt_model tt_model_cunet = {
     .planes = TT_PLANES_RGB,
     .match = match,
     .build = cunet,
+    .adopt = adopt,
 };

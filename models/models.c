@@ -1,6 +1,7 @@
 #define MODELS(X) X(srcnn) X(vdsr) X(waifu2x) X(cunet) X(rrdb) X(srvgg)
 
 #include "models/models.h"
+#include "engine/weights/ncnn.h"
 #include "models/names.h"
 
 #include <stdio.h>
@@ -38,6 +39,15 @@ const tt_model *tt_model_find(const tt_weights *w)
     return NULL;
 }
 
+tt_status tt_model_adopt(tt_weights *w, tt_error *err)
+{
+    tt_status st = TT_OK;
+    for (int i = 0; tt_models[i] && !st; i++)
+        if (tt_models[i]->adopt)
+            st = tt_models[i]->adopt(w, err);
+    return st;
+}
+
 tt_status tt_model_build(const tt_weights *w, const char *const *settings, const tt_model **model,
                          tt_traits *traits, tt_graph **graph, tt_error *err)
 {
@@ -50,5 +60,10 @@ tt_status tt_model_build(const tt_weights *w, const char *const *settings, const
     if (!b)
         return tt_fail_memory(err, w->count);
     const tt_val out = (*model)->build(b, traits);
-    return tt_build_finish(b, out, graph, err);
+    tt_status st = tt_build_finish(b, out, graph, err);
+    if (!st && (st = tt_ncnn_check(w, *graph, err))) {
+        tt_graph_free(*graph);
+        *graph = NULL;
+    }
+    return st;
 }

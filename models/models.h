@@ -39,13 +39,25 @@ typedef struct tt_model {
     /* Do the names in the file look like this network's? Names only; build() checks the rest. */
     bool (*match)(const tt_weights *w);
     tt_val (*build)(tt_build *b, tt_traits *t);
+    /*
+     * Or NULL: gives weights that came in another program's file (models/foreign.h) this network's names. Leaves
+     * alone what is not of this network; build() and the check of the file's graph say what is wrong with the rest.
+     */
+    tt_status (*adopt)(tt_weights *w, tt_error *err);
 } tt_model;
 
 extern const tt_model *const tt_models[]; /* ends with NULL */
 
 /*
+ * Give weights from files of other programs (ncnn, MATLAB, waifu2x JSON) the published names, and note what their
+ * coming from there says. Call it once on every file that was opened; most are left as they are.
+ */
+tt_status tt_model_adopt(tt_weights *w, tt_error *err);
+
+/*
  * Find the network a file holds and describe it. TT_ERR_UNSUPPORTED when no network matches (the sentence
- * says what was found), TT_ERR_FORMAT when one matches and the shapes do not fit.
+ * says what was found), TT_ERR_FORMAT when one matches and the shapes do not fit, or the file itself says what is
+ * computed (ncnn) and that is something else.
  * settings as in tt_build_new().
  */
 tt_status tt_model_build(const tt_weights *w, const char *const *settings, const tt_model **model,

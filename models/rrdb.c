@@ -23,6 +23,7 @@
  * Three sets of names are about, one after the other code bases. One thing no tensor says: a file with a
  * single up step may enlarge by 2 or, rarely, by 3 (nearest neighbour times 3): scale=3.
  */
+#include "models/foreign.h"
 #include "models/models.h"
 #include "models/names.h"
 
@@ -200,6 +201,41 @@ static tt_val rrdbnet(tt_build *b, tt_traits *t)
     return conv(b, y, l->last, last, TT_ACT_NONE);
 }
 
+/* ncnn's files hold the convolutions in the order of figure 4: all blocks, then up to the picture. */
+typedef struct sizes {
+    size_t blocks, steps;
+} sizes;
+
+static void name_conv(char *to, size_t room, size_t i, const void *arg)
+{
+    const sizes *s = arg;
+    const size_t inner = i - 1, tail = i - 1 - 15 * s->blocks;
+    if (i == 0)
+        snprintf(to, room, "conv_first");
+    else if (inner < 15 * s->blocks)
+        snprintf(to, room, "body.%zu.rdb%zu.conv%zu", inner / 15, inner % 15 / 5 + 1, inner % 5 + 1);
+    else if (tail == 0)
+        snprintf(to, room, "conv_body");
+    else if (tail <= s->steps)
+        snprintf(to, room, "conv_up%zu", tail);
+    else
+        snprintf(to, room, "%s", tail == s->steps + 1 ? "conv_hr" : "conv_last");
+}
+
+/* Told by their concatenations. 15 convolutions a block, one an up step, and four. */
+static tt_status adopt(tt_weights *w, tt_error *err)
+{
+    const size_t n = tt_foreign_convs(w);
+    if (strcmp(w->format, "ncnn") != 0 || !tt_foreign_layers(w, "Concat") || n < 4 + 15)
+        return TT_OK;
+    const sizes s = {(n - 4) / 15, (n - 4) % 15};
+    tt_status st = s.steps <= MOST_STEPS ? tt_foreign_name(w, name_conv, NULL, &s, err) : TT_OK;
+    for (size_t i = 0; i < w->layer_count && !st && s.steps == 1; i++)
+        if (!strcmp(w->layers[i].type, "Interp") && tt_layer_number(&w->layers[i], 1, 0, 1) == 3)
+            st = tt_weights_note(w, "scale", "3", err);
+    return st;
+}
+
 const tt_model tt_model_rrdb = {
     .name = "esrgan",
     .title = "ESRGAN, Real-ESRGAN, BSRGAN, RealSR (RRDBNet)",
@@ -210,4 +246,5 @@ const tt_model tt_model_rrdb = {
     .planes = TT_PLANES_RGB,
     .match = match,
     .build = rrdbnet,
+    .adopt = adopt,
 };

@@ -11,6 +11,7 @@
  * body.1, body.3, ...  The class can be made with ReLU or LeakyReLU (0.1) instead, which leave nothing in the
  * file: then act_type=relu tells, and leakyrelu is taken without it.
  */
+#include "models/foreign.h"
 #include "models/models.h"
 #include "models/names.h"
 
@@ -82,6 +83,33 @@ static tt_val srvgg(tt_build *b, tt_traits *t)
     return tt_add_scaled(b, tt_nearest(b, x, s), 1.0f, tt_pixel_shuffle(b, z, s));
 }
 
+static void name_conv(char *to, size_t room, size_t i, const void *arg)
+{
+    (void)arg;
+    snprintf(to, room, "body.%zu", 2 * i);
+}
+
+static void name_prelu(char *to, size_t room, size_t i, const void *arg)
+{
+    (void)arg;
+    snprintf(to, room, "body.%zu", 2 * i + 1);
+}
+
+/* Of ncnn's files the one with a pixel shuffle and no concatenation. Where it lists ReLUs, it is made with them. */
+static tt_status adopt(tt_weights *w, tt_error *err)
+{
+    if (strcmp(w->format, "ncnn") != 0 || !tt_foreign_layers(w, "PixelShuffle") || tt_foreign_layers(w, "Concat"))
+        return TT_OK;
+    bool relu = false;
+    for (size_t i = 0; i < w->layer_count; i++) {
+        const tt_layer *l = &w->layers[i];
+        relu = relu || tt_layer_number(l, 9, 0, 0) == 1 ||
+               (!strcmp(l->type, "ReLU") && tt_layer_number(l, 0, 0, 0) == 0);
+    }
+    const tt_status st = relu ? tt_weights_note(w, "act_type", "relu", err) : TT_OK;
+    return st ? st : tt_foreign_name(w, name_conv, name_prelu, NULL, err);
+}
+
 const tt_model tt_model_srvgg = {
     .name = "srvgg",
     .title = "Real-ESRGAN, small (SRVGGNetCompact)",
@@ -90,4 +118,5 @@ const tt_model tt_model_srvgg = {
     .planes = TT_PLANES_RGB,
     .match = match,
     .build = srvgg,
+    .adopt = adopt,
 };

@@ -284,10 +284,7 @@ static kind kind_of(const char *path)
     for (const tt_image_format *const *f = tt_image_formats; *f; f++)
         if ((*f)->probe(head, (size_t)n))
             return PICTURE;
-    for (const tt_weight_reader *const *r = tt_weight_readers; *r; r++)
-        if ((*r)->probe(head, (size_t)n))
-            return WEIGHTS;
-    return NEITHER;
+    return tt_weights_reader(path, head, (size_t)n) ? WEIGHTS : NEITHER;
 }
 
 static tt_status describe(const tt_args *a, const char *path, bool more, tt_error *err)
@@ -300,7 +297,8 @@ static tt_status describe(const tt_args *a, const char *path, bool more, tt_erro
         return picture(a, path, more, err);
     if (k == NEITHER)
         return tt_fail(err, TT_ERR_FORMAT,
-                       "%s: neither a picture (PNG, JPEG) nor a weight file (safetensors, .pth)", path);
+                       "%s: neither a picture (PNG, JPEG) nor a weight file "
+                       "(safetensors, .pth, ncnn, MATLAB, waifu2x JSON)", path);
     tt_error why;
     const tt_status st = network(a, path, more, &why);
     if (st == TT_ERR_UNSUPPORTED && !embedded && !a->plan)

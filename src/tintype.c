@@ -160,6 +160,8 @@ tt_status tt_network_open(tt_network **n, const char *path, const char *const *s
     else
         st = tt_weights_open(&w, path, err);
     if (!st)
+        st = tt_model_adopt(&w, err);
+    if (!st)
         st = make_ready(made, &w, settings, err);
     tt_weights_clear(&w);
     if (st)

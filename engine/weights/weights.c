@@ -42,17 +42,31 @@ size_t tt_dtype_size(tt_dtype d)
 
 /* ---- the file ------------------------------------------------------------------------------------- */
 
+static bool ends_with(const char *path, const char *ending)
+{
+    const size_t n = strlen(path), m = strlen(ending);
+    return n > m && !strcmp(path + n - m, ending);
+}
+
+const tt_weight_reader *tt_weights_reader(const char *path, const unsigned char *head, size_t size)
+{
+    for (int i = 0; tt_weight_readers[i]; i++)
+        if (tt_weight_readers[i]->probe(head, size))
+            return tt_weight_readers[i];
+    for (int i = 0; tt_weight_readers[i]; i++)
+        if (tt_weight_readers[i]->ending && ends_with(path, tt_weight_readers[i]->ending))
+            return tt_weight_readers[i];
+    return NULL;
+}
+
 static tt_status pick_reader(const tt_weights *w, const unsigned char *head, size_t size,
                              const tt_weight_reader **reader, tt_error *err)
 {
     if (!size)
         return tt_fail(err, TT_ERR_FORMAT, "%s: the file is empty", w->path);
-    for (int i = 0; tt_weight_readers[i]; i++) {
-        if (tt_weight_readers[i]->probe(head, size)) {
-            *reader = tt_weight_readers[i];
-            return TT_OK;
-        }
-    }
+    *reader = tt_weights_reader(w->path, head, size);
+    if (*reader)
+        return TT_OK;
     char known[256] = "";
     for (int i = 0; tt_weight_readers[i]; i++) {
         strncat(known, i ? ", " : "", sizeof known - strlen(known) - 1);
@@ -130,7 +144,7 @@ static tt_status read_regular(tt_weights *w, int fd, off_t size, const tt_weight
     const size_t n = (size_t)size;
     if (!read_some(fd, head, n < sizeof head ? n : sizeof head, 0, &got))
         return read_failed(w, err);
-    const tt_status st = pick_reader(w, head, got, reader, err);
+    const tt_status st = *reader ? TT_OK : pick_reader(w, head, got, reader, err);
     if (st)
         return st;
     w->bytes = tt_aligned_malloc(n);
@@ -145,6 +159,7 @@ static tt_status read_regular(tt_weights *w, int fd, off_t size, const tt_weight
     return TT_OK;
 }
 
+/* All of w->path. *reader, where NULL, becomes the one that knows it. */
 static tt_status read_file(tt_weights *w, const tt_weight_reader **reader, tt_error *err)
 {
     const int fd = open(w->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -183,14 +198,8 @@ static void take_off(tt_weights *w, const char *prefix)
         memmove(w->tensors[i].name, w->tensors[i].name + n, strlen(w->tensors[i].name + n) + 1);
 }
 
-static tt_status parse(tt_weights *w, const tt_weight_reader *reader, tt_error *err)
+tt_status tt_weights_sort(tt_weights *w, tt_error *err)
 {
-    w->format = reader->name;
-    const tt_status st = reader->open(w, err);
-    if (st)
-        return st;
-    take_off(w, "module.");
-    take_off(w, "netG.");
     if (w->count) /* tensors may be NULL else */
         qsort(w->tensors, w->count, sizeof *w->tensors, by_name);
     for (size_t i = 1; i < w->count; i++) {
@@ -199,6 +208,17 @@ static tt_status parse(tt_weights *w, const tt_weight_reader *reader, tt_error *
                            w->tensors[i].name);
     }
     return TT_OK;
+}
+
+static tt_status parse(tt_weights *w, const tt_weight_reader *reader, tt_error *err)
+{
+    w->format = reader->name;
+    const tt_status st = reader->open(w, err);
+    if (st)
+        return st;
+    take_off(w, "module.");
+    take_off(w, "netG.");
+    return tt_weights_sort(w, err);
 }
 
 tt_status tt_weights_open(tt_weights *w, const char *path, tt_error *err)
@@ -219,6 +239,12 @@ tt_status tt_weights_open(tt_weights *w, const char *path, tt_error *err)
 tt_status tt_weights_open_memory(tt_weights *w, const void *bytes, size_t size, const char *label,
                                  tt_error *err)
 {
+    return tt_weights_open_pair(w, bytes, size, NULL, 0, label, err);
+}
+
+tt_status tt_weights_open_pair(tt_weights *w, const void *bytes, size_t size, const void *beside,
+                               size_t beside_size, const char *label, tt_error *err)
+{
     const tt_weight_reader *reader = NULL;
     tt_status st;
     *w = (tt_weights){.path = strdup(label)};
@@ -227,6 +253,8 @@ tt_status tt_weights_open_memory(tt_weights *w, const void *bytes, size_t size, 
     w->bytes = (unsigned char *)bytes; /* borrowed: neither written nor freed */
     w->size = size;
     w->borrowed = true;
+    w->beside = beside;
+    w->beside_size = beside_size;
     st = pick_reader(w, bytes, size, &reader, err);
     if (!st)
         st = parse(w, reader, err);
@@ -252,25 +280,73 @@ void tt_weights_clear(tt_weights *w)
     *w = (tt_weights){0};
 }
 
-void *tt_weights_alloc(tt_weights *w, size_t bytes, tt_error *err)
+/* Into the list of what is freed with w; `p` is freed at once where the list cannot grow. */
+static bool keep(tt_weights *w, void *p, tt_error *err)
 {
     const size_t n = w->made_count;
     if (!(n & (n - 1))) { /* full: at powers of two it doubles */
         const size_t room = n ? 2 * n : 1;
         void **more = realloc(w->made, room * sizeof *more);
         if (!more) {
+            tt_aligned_free(p);
             tt_fail_memory(err, room * sizeof *more);
-            return NULL;
+            return false;
         }
         w->made = more;
     }
-    w->made[n] = tt_aligned_zalloc(bytes ? bytes : 1);
-    if (!w->made[n]) {
+    w->made[w->made_count++] = p;
+    return true;
+}
+
+void *tt_weights_alloc(tt_weights *w, size_t bytes, tt_error *err)
+{
+    void *p = tt_aligned_zalloc(bytes);
+    if (!p)
         tt_fail_memory(err, bytes);
-        return NULL;
+    return p && keep(w, p, err) ? p : NULL;
+}
+
+/* a path with another ending, the dot with it */
+static char *path_beside(tt_weights *w, const char *ending, tt_error *err)
+{
+    const char *slash = strrchr(w->path, '/'), *dot = strrchr(slash ? slash : w->path, '.');
+    const size_t stem = dot ? (size_t)(dot - w->path) : strlen(w->path);
+    char *path = tt_weights_alloc(w, stem + strlen(ending) + 1, err);
+    if (path) {
+        memcpy(path, w->path, stem);
+        strcpy(path + stem, ending);
     }
-    w->made_count++;
-    return w->made[n];
+    return path;
+}
+
+tt_status tt_weights_beside(tt_weights *w, const char *ending, const char **path, tt_error *err)
+{
+    tt_error why = {0};
+    *path = path_beside(w, ending, err);
+    if (!*path)
+        return TT_ERR_MEMORY;
+    if (w->beside)
+        return TT_OK;
+    if (w->borrowed)
+        return tt_fail(err, TT_ERR_INPUT, "%s: is one of two files, and its %s did not come with it", w->path,
+                       ending);
+    tt_weights other = {.path = strdup(*path)};
+    if (!other.path)
+        return tt_fail_memory(err, strlen(*path) + 1);
+    const tt_weight_reader *known = tt_weight_readers[0]; /* any: what the file is has been decided */
+    tt_status st = read_file(&other, &known, &why);
+    if (st == TT_ERR_INPUT)
+        st = tt_fail(err, st, "%s: is one of two files, and the other is missing: %s", w->path, why.text);
+    else if (st)
+        st = tt_fail(err, st, "%s", why.text);
+    if (!st) {
+        w->beside = other.bytes;
+        w->beside_size = other.size;
+        other.bytes = NULL;
+        st = keep(w, (void *)w->beside, err) ? TT_OK : TT_ERR_MEMORY;
+    }
+    tt_weights_clear(&other);
+    return st;
 }
 
 tt_status tt_weights_add(tt_weights *w, const char *name, tt_dtype dtype, int rank, const size_t *shape,
@@ -355,6 +431,14 @@ const tt_tensor *tt_weights_find(const tt_weights *w, const char *name)
             lo = mid + 1;
     }
     return NULL;
+}
+
+double tt_layer_number(const tt_layer *l, int key, int i, double usual)
+{
+    for (int j = 0; j < l->value_count; j++)
+        if (l->values[j].key == key)
+            return i < l->values[j].count ? l->values[j].value[i] : usual;
+    return usual;
 }
 
 /* ---- values --------------------------------------------------------------------------------------- */
