@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_NODES = 1 << 20, MOST_SETTINGS = 64, MOST_CHANNELS = 1 << 20, MOST_KERNEL = 64, USED = 1, IGNORED = 2 };
+enum { MOST_NODES = 1 << 20, MOST_SETTINGS = 64, MOST_CHANNELS = 1 << 20, MOST_KERNEL = 64, USED = 1, IGNORED = 2,
+       MOST_REDUCED = 16 /* its weights are the square of that */ };
 
 struct tt_build {
     const tt_weights *w;
@@ -49,6 +50,9 @@ void tt_graph_free(tt_graph *g)
         return;
     for (int i = 0; i < g->count; i++)
         free(g->node[i].name);
+    for (int i = 0; g->fixed && g->fixed[i]; i++)
+        free(g->fixed[i]);
+    free(g->fixed);
     free(g->node);
     free(g->used);
     free(g);
@@ -419,6 +423,81 @@ tt_val tt_pixel_unshuffle(tt_build *b, tt_val x, int r)
 tt_val tt_mean(tt_build *b, tt_val x)
 {
     return last(b, unary(b, TT_OP_MEAN, "mean", x, tt_channels(b, x), 1));
+}
+
+/* ---- reduction ------------------------------------------------------------------------------------ */
+
+/* Keys, "Cubic convolution interpolation for digital image processing", 1981, equation 4, with a = -0.75 */
+static double cubic(double x)
+{
+    const double a = -0.75;
+    x = x < 0 ? -x : x;
+    if (x <= 1)
+        return ((a + 2) * x - (a + 3)) * x * x + 1;
+    return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
+}
+
+/* Room for a tensor [out,in,k,k] of zeros that lives as long as the graph. */
+static float *fixed_weight(tt_build *b, size_t out, size_t in, size_t k, tt_tensor **made)
+{
+    size_t n = 0, count = 0, bytes = 0;
+    while (b->g->fixed && b->g->fixed[n])
+        n++;
+    tt_tensor **more = realloc(b->g->fixed, (n + 2) * sizeof *more);
+    if (!more) {
+        tt_fail_memory(&b->err, (n + 2) * sizeof *more);
+        return NULL;
+    }
+    b->g->fixed = more;
+    more[n] = NULL;
+    *made = tt_mul(out * in, k * k, &count) && tt_mul(count, sizeof(float), &bytes) &&
+                    tt_add(bytes, sizeof **made, &bytes)
+                ? calloc(1, bytes)
+                : NULL;
+    if (!*made) {
+        tt_fail_memory(&b->err, bytes);
+        return NULL;
+    }
+    static char name[] = "bicubic";
+    float *values = (float *)(*made + 1);
+    **made = (tt_tensor){.name = name, .dtype = TT_F32, .rank = 4, .shape = {out, in, k, k}, .count = count,
+                         .data = (const unsigned char *)values, .bytes = count * sizeof(float)};
+    more[n] = *made;
+    more[n + 1] = NULL;
+    return values;
+}
+
+/*
+ * Result pixel num * m + p lies at den / num * (p + 1/2) - 1/2 from pixel den * m, and reads the four around that:
+ * from den * m - 1 on for the first p, so a window that begins one pixel before serves all.
+ */
+tt_val tt_reduce(tt_build *b, tt_val x, int num, int den)
+{
+    if (sound(b, x) && !(num == 1 && den == 2) && !(num == 3 && den == 4))
+        refuse_as(b, TT_ERR_INTERNAL, "a network description reduces to %d/%d", num, den);
+    if (tt_channels(b, x) > MOST_REDUCED)
+        tt_refuse(b, "a picture of %d planes cannot be reduced; %d are the most", tt_channels(b, x), MOST_REDUCED);
+    const int channels = tt_channels(b, x), k = den + 2, phases = num * num;
+    tt_tensor *t = NULL;
+    float *w = tt_failed(b) ? NULL : fixed_weight(b, (size_t)(channels * phases), (size_t)channels, (size_t)k, &t);
+    if (!w)
+        return NOTHING;
+    for (int c = 0; c < channels; c++)
+        for (int p = 0; p < phases; p++)
+            for (int i = 0; i < k * k; i++) {
+                const double y = (double)den / num * (p / num + 0.5) - 0.5, z = (double)den / num * (p % num + 0.5) - 0.5;
+                w[((c * phases + p) * channels + c) * k * k + i] = (float)(cubic(i / k - 1 - y) * cubic(i % k - 1 - z));
+            }
+    tt_node *n = add(b, TT_OP_CONV, "bicubic", x, NOTHING, channels * phases);
+    if (!n)
+        return NOTHING;
+    n->k = k;
+    n->stride = den;
+    n->pad = 1;
+    n->replicate = n->bicubic = true;
+    n->r = num;
+    n->weight = t;
+    return tt_pixel_shuffle(b, last(b, n), num);
 }
 
 /* ---- the end -------------------------------------------------------------------------------------- */

@@ -59,6 +59,12 @@ tt_val tt_crop(tt_build *b, tt_val x, int k);                         /* k pixel
 tt_val tt_nearest(tt_build *b, tt_val x, int r);                      /* nearest neighbour, r times larger */
 tt_val tt_pixel_shuffle(tt_build *b, tt_val x, int r);                /* [C*r*r,H,W] -> [C,H*r,W*r] */
 tt_val tt_pixel_unshuffle(tt_build *b, tt_val x, int r);
+/*
+ * Reduced to num/den of its size, 1/2 or 3/4, by bicubic interpolation: Keys' kernel with a = -0.75, pixels counted at
+ * their centres, the edge pixel repeated, no smoothing before. A convolution with fixed weights (and, for 3/4, a pixel
+ * shuffle of its nine phases); sizes that den does not divide are rounded down.
+ */
+tt_val tt_reduce(tt_build *b, tt_val x, int num, int den);
 tt_val tt_mean(tt_build *b, tt_val x);                                /* [C,1,1], over the whole map */
 tt_val tt_gate(tt_build *b, tt_val x, tt_val g);                      /* x * g, g [C,1,1] */
 

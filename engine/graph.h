@@ -28,9 +28,10 @@ typedef struct tt_node {
     char *name; /* the weight's prefix, or the operation's word; owned by the graph */
     int k, stride, pad; /* CONV, DECONV; pad of CONV is the border on each side */
     bool replicate;
+    bool bicubic; /* CONV: the fixed weights of a reduction to r / stride */
     tt_act act;
     float slope;
-    const tt_tensor *weight, *bias, *slopes; /* borrowed from the weights; bias and slopes may be NULL */
+    const tt_tensor *weight, *bias, *slopes; /* borrowed from the weights (or the graph's); bias and slopes may be NULL */
     float scale, lo, hi;
     int r; /* NEAREST, SHUFFLE, UNSHUFFLE factor; CROP pixels */
 } tt_node;
@@ -38,6 +39,7 @@ typedef struct tt_node {
 struct tt_graph {
     const tt_weights *weights; /* borrowed */
     unsigned char *used;       /* of each tensor of the file: tt_graph_uses() */
+    tt_tensor **fixed;         /* weights that are in no file: each with its values in one block, owned; NULL ends */
     tt_node *node;
     int count;
     int input, output; /* ids */

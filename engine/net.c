@@ -333,7 +333,7 @@ static tt_status reckon_facts(tt_net *net, tt_error *err)
             const int m = (int)ceil(reach[i].step);
             f->multiple = f->multiple / gcd(f->multiple, m) * m;
         }
-        if (n->weight) {
+        if (n->weight && !n->bicubic) {
             f->convolutions++;
             f->parameters += n->weight->count + (n->bias ? n->bias->count : 0) + (n->slopes ? n->slopes->count : 0);
         }
@@ -361,6 +361,7 @@ static tt_graph *copy_graph(const tt_graph *g)
         return NULL;
     *c = *g;
     c->used = NULL;
+    c->fixed = NULL;
     c->count = 0;
     c->node = malloc((size_t)g->count * sizeof *c->node);
     for (; c->node && c->count < g->count; c->count++) {

@@ -10,6 +10,8 @@
  * All 3x3, zero padding, bias. Convolutions are body.0, body.2, ...; their PReLU slopes, one a channel,
  * body.1, body.3, ...  The class can be made with ReLU or LeakyReLU (0.1) instead, which leave nothing in the
  * file: then act_type=relu tells, and leakyrelu is taken without it.
+ *
+ * realesr-animevideov3 x2 and x3 are the x4 network, its result reduced by bicubic: reduce=1/2, reduce=3/4.
  */
 #include "models/foreign.h"
 #include "models/models.h"
@@ -71,8 +73,11 @@ static tt_val srvgg(tt_build *b, tt_traits *t)
     if (!s)
         tt_refuse(b, "body.%d.weight makes %zu values a pixel, no square times the picture's %zu planes",
                   last, made, planes);
-    snprintf(t->variant, sizeof t->variant, "SRVGGNetCompact x%d, %zu features, %d convolutions, %s", s,
-             dim(b, 0, 0), last / 2 + 1, word ? word : "");
+    const char *reduce = s == 4 ? tt_setting(b, "reduce", "no 1/2 3/4", "no") : NULL;
+    if (reduce && !strcmp(reduce, "no"))
+        reduce = NULL;
+    snprintf(t->variant, sizeof t->variant, "SRVGGNetCompact x%d, %zu features, %d convolutions, %s%s%s", s,
+             dim(b, 0, 0), last / 2 + 1, word ? word : "", reduce ? ", reduced to " : "", reduce ? reduce : "");
 
     tt_val x = tt_input(b, planes ? (int)planes : 1), z = x;
     for (int i = 0; i < last; i += 2)
@@ -80,7 +85,8 @@ static tt_val srvgg(tt_build *b, tt_traits *t)
     z = layer(b, z, last, TT_ACT_NONE, false);
     if (s == 1)
         return tt_add_scaled(b, x, 1.0f, z);
-    return tt_add_scaled(b, tt_nearest(b, x, s), 1.0f, tt_pixel_shuffle(b, z, s));
+    z = tt_add_scaled(b, tt_nearest(b, x, s), 1.0f, tt_pixel_shuffle(b, z, s));
+    return reduce ? tt_reduce(b, z, reduce[0] - '0', reduce[2] - '0') : z;
 }
 
 static void name_conv(char *to, size_t room, size_t i, const void *arg)
@@ -95,18 +101,24 @@ static void name_prelu(char *to, size_t room, size_t i, const void *arg)
     snprintf(to, room, "body.%zu", 2 * i + 1);
 }
 
-/* Of ncnn's files the one with a pixel shuffle and no concatenation. Where it lists ReLUs, it is made with them. */
+/* Of ncnn's files the one with a pixel shuffle and no concatenation. Where it lists ReLUs, it is made with them. A
+ * bicubic Interp at the end is the reduction. */
 static tt_status adopt(tt_weights *w, tt_error *err)
 {
     if (strcmp(w->format, "ncnn") != 0 || !tt_foreign_layers(w, "PixelShuffle") || tt_foreign_layers(w, "Concat"))
         return TT_OK;
     bool relu = false;
+    const char *reduce = NULL;
     for (size_t i = 0; i < w->layer_count; i++) {
         const tt_layer *l = &w->layers[i];
+        if (!strcmp(l->type, "Interp") && tt_layer_number(l, 0, 0, 0) == 3)
+            reduce = tt_layer_number(l, 1, 0, 1) == 0.5 ? "1/2" : "3/4";
         relu = relu || tt_layer_number(l, 9, 0, 0) == 1 ||
                (!strcmp(l->type, "ReLU") && tt_layer_number(l, 0, 0, 0) == 0);
     }
-    const tt_status st = relu ? tt_weights_note(w, "act_type", "relu", err) : TT_OK;
+    tt_status st = relu ? tt_weights_note(w, "act_type", "relu", err) : TT_OK;
+    if (!st && reduce)
+        st = tt_weights_note(w, "reduce", reduce, err);
     return st ? st : tt_foreign_name(w, name_conv, name_prelu, NULL, err);
 }
 

@@ -13,10 +13,12 @@
  * set of weights serves every scale (section 4.3). Depth and width (64) are read from the names and shapes.
  * The paper's layers have biases, the best known retraining has none: each is used where it is there.
  */
+#include "models/foreign.h"
 #include "models/models.h"
 #include "models/names.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static bool match(const tt_weights *w)
 {
@@ -61,6 +63,45 @@ static tt_val vdsr(tt_build *b, tt_traits *t)
     return tt_add_scaled(b, y, 1.0f, residual);
 }
 
+enum { MOST_LAYERS = 256 };
+
+/*
+ * The authors' file, MATLAB's: model.weight and model.bias, cells with an entry a layer, the weights with dimensions
+ * row, column, in, out. Here they come in reverse (the row moves fastest), and MATLAB drops the last layer's one output.
+ */
+static tt_status adopt_layer(tt_weights *w, int i, const char *name, tt_error *err)
+{
+    char old[32], whole[64];
+    snprintf(old, sizeof old, "model.weight.%d", i);
+    const tt_tensor *t = tt_weights_find(w, old);
+    const size_t *s = t->shape + (t->rank == 4);
+    if (t->rank < 3 || t->rank > 4 || s[1] != s[2] || s[1] > 64)
+        return tt_fail(err, TT_ERR_FORMAT, "%s: %s: the dimensions k x k x in x out are wanted", w->path, old);
+    const size_t out = t->rank == 4 ? t->shape[0] : 1, in = s[0], k = s[1];
+    snprintf(whole, sizeof whole, "%s.weight", name);
+    const tt_status st = tt_foreign_turn(w, old, whole, 4, (size_t[]){out, in, k, k}, (size_t[]){in * k * k, k * k, 1, k}, err);
+    snprintf(old, sizeof old, "model.bias.%d", i);
+    snprintf(whole, sizeof whole, "%s.bias", name);
+    return st || !tt_weights_find(w, old) ? st : tt_foreign_turn(w, old, whole, 1, (size_t[]){out}, (size_t[]){1}, err);
+}
+
+static tt_status adopt(tt_weights *w, tt_error *err)
+{
+    char name[40];
+    int layers = 0;
+    for (; layers < MOST_LAYERS; layers++) {
+        snprintf(name, sizeof name, "model.weight.%d", layers);
+        if (!tt_weights_find(w, name))
+            break;
+    }
+    tt_status st = TT_OK;
+    for (int i = 0; i < layers && strcmp(w->format, "MATLAB 5") == 0 && layers >= 3 && !st; i++) {
+        snprintf(name, sizeof name, "residual_layer.%d.conv", i - 1);
+        st = adopt_layer(w, i, i == 0 ? "input" : i == layers - 1 ? "output" : name, err);
+    }
+    return st;
+}
+
 const tt_model tt_model_vdsr = {
     .name = "vdsr",
     .title = "VDSR",
@@ -69,4 +110,5 @@ const tt_model tt_model_vdsr = {
     .planes = TT_PLANES_LUMA,
     .match = match,
     .build = vdsr,
+    .adopt = adopt,
 };

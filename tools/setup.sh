@@ -10,6 +10,7 @@ lcms2 liblcms2-dev
 jansson libjansson-dev
 libzip libzip-dev
 libmd libmd-dev
+zlib zlib1g-dev
 openblas libopenblas-dev
 OpenCL ocl-icd-opencl-dev
 check check'
@@ -64,6 +65,8 @@ mkdir -p "$(dirname "$config")"
     echo "# written by tools/setup.sh"
     echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libzip libmd check)"
     echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson libzip)"
+    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libmd zlib check)"
+    echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson zlib)"
     echo "PROGRAM_LIBS := $(pkg-config --libs libmd)"
     echo "TEST_LIBS := $(pkg-config --libs check)"
 } >"$config.new"

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OP_SCALE = TT_OPS, OP_RESIZE }; /* in[0] times a; in[0] by bicubic to k/stride of its size */
+enum { OP_SCALE = TT_OPS, OP_RESIZE }; /* in[0] times a; the k * k phases of in[0] by bicubic at k/stride of its size */
 
 /* Compared and hashed as bytes: no padding, and zero wherever an operation has no use for a field. */
 typedef struct term {
@@ -111,6 +111,12 @@ static int clamped(check *c, int x, float lo, float hi, const char *label)
     return number_of(c, (term){.op = TT_OP_CLAMP, .in = {x, -1}, .a = lo, .b = hi}, label);
 }
 
+/* The phases of a bicubic reduction to num/den; where there are several, a pixel shuffle follows. */
+static int reduced(check *c, int x, int num, int den, const char *label)
+{
+    return number_of(c, (term){.op = OP_RESIZE, .in = {x, -1}, .k = num, .stride = den}, label);
+}
+
 /* ---- the network's graph -------------------------------------------------------------------------- */
 
 static int term_of_node(check *c, const tt_node *n)
@@ -122,6 +128,8 @@ static int term_of_node(check *c, const tt_node *n)
         return number_of(c, (term){.op = TT_OP_INPUT, .in = {-1, -1}}, n->name);
     case TT_OP_CONV:
     case TT_OP_DECONV:
+        if (n->bicubic)
+            return reduced(c, x, n->r, n->stride, n->name);
         z = number_of(c,
                       (term){.op = (int)n->op,
                              .in = {x, -1},
@@ -333,9 +341,9 @@ static tt_status interp(check *c, const tt_layer *l, int *out, height *h)
     if (kind == 1 && by >= 1 && by <= 1024 && by == (int)by)
         *out = moved(c, TT_OP_NEAREST, *out, (int)by, l->name);
     else if (kind == 3 && by == 0.5)
-        *out = number_of(c, (term){.op = OP_RESIZE, .in = {*out, -1}, .k = 1, .stride = 2}, l->name);
+        *out = reduced(c, *out, 1, 2, l->name);
     else if (kind == 3 && by == 0.75)
-        *out = number_of(c, (term){.op = OP_RESIZE, .in = {*out, -1}, .k = 3, .stride = 4}, l->name);
+        *out = moved(c, TT_OP_SHUFFLE, reduced(c, *out, 3, 4, l->name), 3, l->name);
     else
         return wrong_value(c, l, kind == 1 || kind == 3 ? 1 : 0);
     return TT_OK;
