@@ -11,23 +11,21 @@
  * those of a cell or struct are called "model.weight.0". Numbers stored as their class (double, single) stay where
  * they are, all others become doubles. Text, sparse matrices and objects are left out.
  *
- * What is compressed inflates to at most INFLATED times the file's size and INFLATED_MORE, all together.
+ * What is compressed inflates to a bound (inflate.h), all together.
  */
 #include "engine/alloc.h"
 #include "engine/weights.h"
 #include "engine/weights/cursor.h"
+#include "engine/weights/inflate.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h>
 
 enum {
     HEADER = 128,
     MOST_DEPTH = 16,
     MOST_ELEMENTS = 1 << 18,
     MOST_FIELD = 64, /* bytes of a field's name: MATLAB has 63 */
-    INFLATED = 8,
-    INFLATED_MORE = 16 << 20,
 };
 
 enum { MI_I8 = 1, MI_I32 = 5, MI_U32 = 6, MI_F32 = 7, MI_F64 = 9, MI_MATRIX = 14, MI_COMPRESSED = 15 };
@@ -299,18 +297,6 @@ static tt_status read_matrix(reading *r, tt_cursor c, const char *prefix, int de
 
 /* ---- compressed ----------------------------------------------------------------------------------- */
 
-static voidpf zlib_alloc(voidpf w, uInt items, uInt size)
-{
-    (void)w;
-    return tt_aligned_zalloc((size_t)items * size);
-}
-
-static void zlib_free(voidpf w, voidpf p)
-{
-    (void)w;
-    tt_aligned_free(p);
-}
-
 /* Inflates exactly n bytes; false where the stream has not so many. */
 static bool inflate_some(z_stream *z, unsigned char *to, size_t n)
 {
@@ -341,9 +327,7 @@ static tt_status inflate_matrix(reading *r, z_stream *z, size_t at)
     if (type != MI_MATRIX)
         return FAIL(r, TT_ERR_FORMAT, at, "the compressed element is of type %u, a variable (%d) is wanted", (unsigned)type,
                     MI_MATRIX);
-    size_t most;
-    if (!tt_mul(r->w->size, INFLATED, &most) || !tt_add(most, INFLATED_MORE, &most))
-        most = SIZE_MAX;
+    const size_t most = tt_inflated_most(r->w->size);
     if (bytes > most - r->inflated)
         return FAIL(r, TT_ERR_FORMAT, at, "the compressed variables inflate to more than %zu bytes, which no weights do", most);
     r->inflated += bytes;
@@ -365,7 +349,7 @@ static tt_status inflate_matrix(reading *r, z_stream *z, size_t at)
 
 static tt_status read_compressed(reading *r, tt_cursor c)
 {
-    z_stream z = {.zalloc = zlib_alloc, .zfree = zlib_free, .next_in = (unsigned char *)c.ptr, .avail_in = (uInt)c.left};
+    z_stream z = tt_zlib_stream(c.ptr, c.left);
     if (inflateInit(&z) != Z_OK)
         return tt_fail(r->err, TT_ERR_MEMORY, "%s: no memory for inflating a variable", r->w->path);
     const tt_status st = inflate_matrix(r, &z, c.at);
