@@ -11,8 +11,13 @@
     X(engine_safetensors) \
     X(engine_pickle) \
     X(engine_pth) \
+    X(engine_ncnn) \
+    X(engine_mat) \
+    X(engine_waifu2x_json) \
     X(engine_resize) \
     X(models_networks) \
+    X(models_foreign) \
+    X(models_published) \
     X(src_png) \
     X(src_tiles) \
     X(src_upscale) \

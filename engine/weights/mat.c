@@ -297,8 +297,8 @@ static tt_status read_matrix(reading *r, tt_cursor c, const char *prefix, int de
 
 /* ---- compressed ----------------------------------------------------------------------------------- */
 
-/* Inflates exactly n bytes; false where the stream has not so many. */
-static bool inflate_some(z_stream *z, unsigned char *to, size_t n)
+/* Inflates exactly n bytes of the element at `at`. */
+static tt_status inflate_some(reading *r, z_stream *z, size_t at, unsigned char *to, size_t n)
 {
     while (n) {
         const uInt ask = n < (1u << 30) ? (uInt)n : 1u << 30;
@@ -308,18 +308,21 @@ static bool inflate_some(z_stream *z, unsigned char *to, size_t n)
         const size_t got = ask - z->avail_out;
         to += got;
         n -= got;
+        if (st == Z_MEM_ERROR)
+            return tt_fail(r->err, TT_ERR_MEMORY, "%s: no memory for inflating a variable", r->w->path);
         if (n && (st != Z_OK || !got))
-            return false;
+            return FAIL(r, TT_ERR_FORMAT, at, "the compressed variable is cut short or damaged, %zu bytes before its end", n);
     }
-    return true;
+    return TT_OK;
 }
 
 /* The variable inside a compressed element. */
 static tt_status inflate_matrix(reading *r, z_stream *z, size_t at)
 {
     unsigned char first[8];
-    if (!inflate_some(z, first, sizeof first))
-        return FAIL(r, TT_ERR_FORMAT, at, "%s", "the compressed variable is damaged");
+    tt_status st = inflate_some(r, z, at, first, sizeof first);
+    if (st)
+        return st;
     tt_cursor c = tt_cursor_init(first, sizeof first);
     uint32_t type, bytes;
     tt_cursor_u32(&c, &type);
@@ -334,15 +337,16 @@ static tt_status inflate_matrix(reading *r, z_stream *z, size_t at)
     unsigned char *inside = tt_weights_alloc(r->w, bytes, r->err);
     if (!inside)
         return TT_ERR_MEMORY;
-    if (!inflate_some(z, inside, bytes))
-        return FAIL(r, TT_ERR_FORMAT, at, "the compressed variable of %u bytes is cut short or damaged", (unsigned)bytes);
+    st = inflate_some(r, z, at, inside, bytes);
+    if (st)
+        return st;
     unsigned char end; /* the checksum is looked at when there is nothing more */
     z->next_out = &end;
     z->avail_out = 1;
     if (inflate(z, Z_FINISH) != Z_STREAM_END || z->avail_out != 1 || z->avail_in)
         return FAIL(r, TT_ERR_FORMAT, at, "%s", "the compressed variable does not end where it says, or its checksum is wrong");
     r->inside = " of an inflated variable";
-    const tt_status st = read_matrix(r, tt_cursor_init(inside, bytes), "", 1);
+    st = read_matrix(r, tt_cursor_init(inside, bytes), "", 1);
     r->inside = "";
     return st;
 }
