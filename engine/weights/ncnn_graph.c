@@ -411,67 +411,69 @@ static tt_status term_of_layer(check *c, const tt_layer *l, int *out, height *h)
 
 /* ---- what differs --------------------------------------------------------------------------------- */
 
-static const char *name_of(const check *c, int id)
+/* What a term stands for: the weight's published name, or the operation's. */
+static const char *name_of(const check *c, int id, char *to, size_t room)
 {
-    const char *name = id < 0 ? "nothing" : c->label[id];
-    if (id >= 0 && c->term[id].weight) /* the published name says more than the layer's */
-        name = c->term[id].weight->name;
-    return name;
+    const int op = id < 0 ? -1 : c->term[id].op;
+    const char *what = op == TT_OP_ACT ? "the activated " : op == TT_OP_CONV || op == TT_OP_DECONV ? "" : "the ";
+    snprintf(to, room, "%s%.80s", what, id < 0 ? "nothing" : op == TT_OP_INPUT ? "picture" : c->label[id]);
+    return to;
 }
 
 /* A term in words. */
 static void say(const check *c, int id, char *to, size_t room)
 {
     const term *t = &c->term[id];
-    const char *x = name_of(c, t->in[0]), *y = name_of(c, t->in[1]);
+    char first[100], second[100];
+    const char *x = name_of(c, t->in[0], first, sizeof first), *y = name_of(c, t->in[1], second, sizeof second);
     switch (t->op) {
     case TT_OP_INPUT:
         snprintf(to, room, "the picture");
         break;
     case TT_OP_CONV:
     case TT_OP_DECONV:
-        snprintf(to, room, "a %sconvolution of %.80s with %.80s%s, %dx%d, stride %d, padding %d",
+        snprintf(to, room, "a %sconvolution of %s with %.80s%s, %dx%d, stride %d, padding %d",
                  t->op == TT_OP_CONV ? "" : "transposed ", x, t->weight ? t->weight->name : "no weights",
                  t->bias ? "" : " without bias", t->k, t->k, t->stride, t->pad);
         break;
     case TT_OP_CONCAT:
-        snprintf(to, room, "the concatenation of %.80s and %.80s", x, y);
+        snprintf(to, room, "the concatenation of %s and %s", x, y);
         break;
     case TT_OP_ADD:
-        snprintf(to, room, "the sum of %.80s and %.80s", x, y);
+        snprintf(to, room, "the sum of %s and %s", x, y);
         break;
     case TT_OP_ACT:
         if (t->act == TT_ACT_SIGMOID)
-            snprintf(to, room, "the sigmoid of %.80s", x);
+            snprintf(to, room, "the sigmoid of %s", x);
         else if (t->slopes)
-            snprintf(to, room, "%.80s with the slopes %.80s below zero", x, t->slopes->name);
+            snprintf(to, room, "%s with the slopes %.80s below zero", x, t->slopes->name);
         else
-            snprintf(to, room, "%.80s with the slope %g below zero", x, (double)t->a);
+            snprintf(to, room, "%s with the slope %g below zero", x, (double)t->a);
         break;
     case TT_OP_CLAMP:
-        snprintf(to, room, "%.80s clamped to %g .. %g", x, (double)t->a, (double)t->b);
+        snprintf(to, room, "%s clamped to %g .. %g", x, (double)t->a, (double)t->b);
         break;
     case TT_OP_CROP:
-        snprintf(to, room, "%.80s without %d pixels on each side", x, t->r);
+        snprintf(to, room, "%s without %d pixels on each side", x, t->r);
         break;
     case TT_OP_NEAREST:
-        snprintf(to, room, "%.80s enlarged %d times", x, t->r);
+        snprintf(to, room, "%s enlarged %d times", x, t->r);
         break;
     case TT_OP_SHUFFLE:
     case TT_OP_UNSHUFFLE:
-        snprintf(to, room, "a pixel %s of %.80s by %d", t->op == TT_OP_SHUFFLE ? "shuffle" : "unshuffle", x, t->r);
+        snprintf(to, room, "a pixel %s of %s by %d", t->op == TT_OP_SHUFFLE ? "shuffle" : "unshuffle", x, t->r);
         break;
     case TT_OP_MEAN:
-        snprintf(to, room, "the mean of %.80s", x);
+        snprintf(to, room, "the mean of %s", x);
         break;
     case TT_OP_GATE:
-        snprintf(to, room, "the product of %.80s and %.80s", x, y);
+        snprintf(to, room, "the product of %s and %s", x, y);
         break;
     case OP_SCALE:
-        snprintf(to, room, "%.80s times %g", x, (double)t->a);
+        snprintf(to, room, "%s times %g", x, (double)t->a);
         break;
     default:
-        snprintf(to, room, "%.80s reduced to %d/%d", x, t->k, t->stride);
+        snprintf(to, room, "%s reduced to %d/%d", x, t->k, t->stride);
         break;
     }
 }
