@@ -39,19 +39,6 @@ static unsigned char *kinds(const tt_weights *w)
     return kind;
 }
 
-const tt_tensor *tt_foreign_conv(const tt_weights *w, size_t i)
-{
-    /* the one before which i others stand; few, as only short networks ask */
-    for (size_t j = 0; j < w->count; j++) {
-        size_t before = 0;
-        for (size_t k = 0; k < w->count; k++)
-            before += is_conv(&w->tensors[k]) && w->tensors[k].layer < w->tensors[j].layer;
-        if (is_conv(&w->tensors[j]) && before == i)
-            return &w->tensors[j];
-    }
-    return NULL;
-}
-
 static tt_status call_it(tt_tensor *t, const char *prefix, tt_error *err)
 {
     const char *suffix = strrchr(t->name, '.');

@@ -14,8 +14,6 @@
 /* How many layers of the file are of that type; how many are convolutions. */
 size_t tt_foreign_layers(const tt_weights *w, const char *type);
 size_t tt_foreign_convs(const tt_weights *w);
-/* The i-th convolution's weight, NULL where there are not so many. */
-const tt_tensor *tt_foreign_conv(const tt_weights *w, size_t i);
 
 /* Writes the published name of the i-th, without .weight or .bias, to `to`. */
 typedef void tt_foreign_namer(char *to, size_t room, size_t i, const void *arg);

@@ -89,13 +89,15 @@ static tt_status adopt(tt_weights *w, tt_error *err)
 {
     char name[40];
     int layers = 0;
+    if (strcmp(w->format, "MATLAB 5") != 0 || w->count > 4 * MOST_LAYERS) /* each is found, turned, sorted in */
+        return TT_OK;
     for (; layers < MOST_LAYERS; layers++) {
         snprintf(name, sizeof name, "model.weight.%d", layers);
         if (!tt_weights_find(w, name))
             break;
     }
     tt_status st = TT_OK;
-    for (int i = 0; i < layers && strcmp(w->format, "MATLAB 5") == 0 && layers >= 3 && !st; i++) {
+    for (int i = 0; i < layers && layers >= 3 && !st; i++) {
         snprintf(name, sizeof name, "residual_layer.%d.conv", i - 1);
         st = adopt_layer(w, i, i == 0 ? "input" : i == layers - 1 ? "output" : name, err);
     }
