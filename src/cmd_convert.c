@@ -36,6 +36,8 @@ static tt_status open_source(source *s, const char *path, const char *const *set
     tt_net *net = NULL;
     tt_status st = tt_weights_open(&s->w, path, err);
     if (!st)
+        st = tt_model_adopt(&s->w, err);
+    if (!st)
         st = tt_model_build(&s->w, settings, &s->model, &s->traits, &s->graph, err);
     if (st)
         return st;
@@ -87,6 +89,14 @@ static tt_status describe(source *s, const char *path, const char *const *settin
             st = tt_weights_note(&s->w, "tintype.source_format", s->w.format, err);
         if (!st)
             st = tt_weights_note(&s->w, "tintype.source_sha256", s->sha256, err);
+        if (!st && s->w.beside) { /* of two files, the one that was not named */
+            char text[TT_SHA256_TEXT];
+            tt_sha256 h;
+            tt_sha256_init(&h);
+            tt_sha256_add(&h, s->w.beside, s->w.beside_size);
+            tt_sha256_text(&h, text);
+            st = tt_weights_note(&s->w, "tintype.beside_sha256", text, err);
+        }
     }
     for (size_t i = 0; !st && settings && settings[i]; i++) {
         char key[64];

@@ -1,6 +1,7 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 /* tintype convert: the same network afterwards, the same bytes each time, and what it says of itself. */
 #include "engine/weights.h"
+#include "tests/engine/reader_kit.h"
 #include "tests/golden.h"
 #include "tests/src/program.h"
 #include "tests/suites.h"
@@ -84,6 +85,50 @@ START_TEST(the_same_network)
     ck_assert_str_ne(said(&b, "tintype.architecture"), "");
     tt_weights_clear(&a);
     tt_weights_clear(&b);
+}
+END_TEST
+
+/* A golden file under another name in the folder of the test. */
+static void bring(const char *golden, const char *name)
+{
+    size_t size;
+    unsigned char *bytes = rk_read(golden_path(golden), &size);
+    pg_store(name, bytes, size);
+    free(bytes);
+}
+
+/* Files of other programs, and what goes through the network before and after. */
+static const struct {
+    const char *file, *name, *beside, *beside_name, *input, *key, *value;
+} foreign[] = {
+    {"rrdb_split.param", "a.param", "rrdb_f16.bin", "a.bin", "containers/rrdb_f16.case0", "tintype.source_format", "ncnn"},
+    {"srvgg_table.bin", "b.bin", "srvgg.param", "b.param", "srvgg/x2/case0", "tintype.architecture", "srvgg"},
+    {"srcnn_955.mat", "c.mat", NULL, NULL, "srcnn/955/case0", "padding", "replicate"},
+    {"vdsr_cell.mat", "d.mat", NULL, NULL, "vdsr/bias/case0", "tintype.source_format", "MATLAB 5"},
+    {"upconv_7.json", "e.json", NULL, NULL, "waifu2x/upconv_7/case0", "arch_name", "upconv_7"},
+};
+
+START_TEST(foreign_files_become_the_same_network)
+{
+    char folder[16], rel[128];
+    snprintf(folder, sizeof folder, "foreign%d", _i);
+    pg_within(folder);
+    snprintf(rel, sizeof rel, "containers/%s", foreign[_i].file);
+    bring(rel, foreign[_i].name);
+    snprintf(rel, sizeof rel, "containers/%s", foreign[_i].beside);
+    if (foreign[_i].beside)
+        bring(rel, foreign[_i].beside_name);
+    snprintf(rel, sizeof rel, "%s.safetensors", foreign[_i].input);
+    bring(rel, "in");
+    pg_run made = RUN("convert", foreign[_i].name, "-o", "converted"), a = RUN("run", "-m", foreign[_i].name, "in", "x"),
+           b = RUN("run", "-m", "converted", "in", "y");
+    EXPECT(made, 0, "");
+    EXPECT(a, 0, "");
+    EXPECT(b, 0, "");
+    ck_assert(pg_same("x", "y"));
+    tt_weights w = open_weights(pg_at("converted"));
+    ck_assert_str_eq(said(&w, foreign[_i].key), foreign[_i].value);
+    tt_weights_clear(&w);
 }
 END_TEST
 
@@ -179,6 +224,7 @@ Suite *suite_src_convert(void)
     TCase *t = tcase_create("convert");
     tcase_add_unchecked_fixture(t, pg_setup, pg_teardown);
     tcase_add_loop_test(t, the_same_network, 0, (int)(sizeof sets / sizeof *sets));
+    tcase_add_loop_test(t, foreign_files_become_the_same_network, 0, (int)(sizeof foreign / sizeof *foreign));
     tcase_add_test(t, half_the_size);
     tcase_add_test(t, settings_go_along);
     tcase_add_test(t, what_is_refused);
