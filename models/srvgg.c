@@ -101,11 +101,12 @@ static void name_prelu(char *to, size_t room, size_t i, const void *arg)
     snprintf(to, room, "body.%zu", 2 * i + 1);
 }
 
-/* Of ncnn's files the one with a pixel shuffle and no concatenation. Where it lists ReLUs, it is made with them. A
+/* Of ncnn's files the one with a pixel shuffle or PReLUs and no concatenation. Where it lists ReLUs, it is made with them. A
  * bicubic Interp at the end is the reduction. */
 static tt_status adopt(tt_weights *w, tt_error *err)
 {
-    if (strcmp(w->format, "ncnn") != 0 || !tt_foreign_layers(w, "PixelShuffle") || tt_foreign_layers(w, "Concat"))
+    if (strcmp(w->format, "ncnn") != 0 || tt_foreign_layers(w, "Concat") ||
+        (!tt_foreign_layers(w, "PixelShuffle") && !tt_foreign_layers(w, "PReLU")))
         return TT_OK;
     bool relu = false;
     const char *reduce = NULL;

@@ -80,7 +80,7 @@ static tt_status adopt(tt_weights *w, tt_error *err)
 {
     const bool listed = !strcmp(w->format, "ncnn") || !strcmp(w->format, "waifu2x JSON");
     tt_status st = TT_OK;
-    if (listed && tt_foreign_convs(w) == 7 && !tt_foreign_layers(w, "PixelShuffle") && !tt_foreign_layers(w, "Concat"))
+    if (listed && tt_foreign_convs(w) == 7 && !tt_foreign_layers(w, "PixelShuffle") && !tt_foreign_layers(w, "PReLU"))
         st = tt_foreign_name(w, name_conv, NULL, NULL, err);
     /* what the name says is good for any format */
     const tt_tensor *last = tt_weights_find(w, "net.12.weight");

@@ -15,6 +15,7 @@
 #include "tests/engine/reader_kit.h"
 #include "tests/golden.h"
 #include "tests/kernels/kc.h"
+#include "tests/models/to_ncnn.h"
 
 Suite *suite_models_foreign(void);
 
@@ -119,6 +120,74 @@ START_TEST(both_spellings_give_the_golden)
         nt_free(&want);
         tt_weights_clear(&w);
         close_pair(&o);
+    }
+}
+END_TEST
+
+/* ---- every network as ncnn's files ----------------------------------------------------------------- */
+
+static const nt_set ncnn_sets[] = {
+    {"rrdb/body_x4", {NULL}, false},     {"rrdb/body_x2", {NULL}, false},      {"rrdb/body_x1", {NULL}, false},
+    {"rrdb/trunk_x2", {NULL}, false},    {"rrdb/old_x1", {NULL}, false},       {"rrdb/old_x2", {"scale=3"}, false},
+    {"rrdb/old_x8", {NULL}, false},      {"rrdb/old_x2_gray", {NULL}, false},  {"rrdb/old_x4_in12", {NULL}, false},
+    {"srvgg/x1", {NULL}, false},         {"srvgg/x3", {NULL}, false},          {"srvgg/x4_relu", {"act_type=relu"}, false},
+    {"srvgg/x4_leakyrelu", {NULL}, false}, {"waifu2x/vgg_7", {NULL}, false},   {"waifu2x/vgg_7_y", {NULL}, false},
+    {"waifu2x/upconv_7", {NULL}, false}, {"waifu2x/cunet", {NULL}, false},     {"waifu2x/upcunet", {NULL}, false},
+};
+enum { NCNN_SETS = sizeof ncnn_sets / sizeof *ncnn_sets };
+
+START_TEST(networks_come_back_from_ncnn)
+{
+    const nt_set *set = &ncnn_sets[_i];
+    tt_error err = {0};
+    nt_network n, back = {0};
+    nt_open(&n, set);
+    tn_files f = tn_write(n.graph);
+    ck_assert_msg(!tt_weights_open_pair(&back.weights, f.param, f.param_size, f.bin, f.bin_size, "test", &err), "%s", err.text);
+    ck_assert_msg(!tt_model_adopt(&back.weights, &err), "%s", err.text);
+    /* no settings: the graph says them */
+    ck_assert_msg(!tt_model_build(&back.weights, NULL, &back.model, &back.traits, &back.graph, &err), "%s: %s", set->folder, err.text);
+    ck_assert_ptr_eq(back.model, n.model);
+    ck_assert_str_eq(back.traits.variant, n.traits.variant);
+    nt_map in = nt_noise(n.graph->node[n.graph->input].channels, n.traits.least > 12 ? n.traits.least : 12,
+                         n.traits.least > 12 ? n.traits.least : 16);
+    tt_net *a = nt_net(&n, tt_cpu_detect()), *b = nt_net(&back, tt_cpu_detect());
+    nt_map x = nt_engine(a, &in, 1), y = nt_engine(b, &in, 1);
+    ck_assert(x.v && y.v && x.c == y.c && x.h == y.h && x.w == y.w);
+    ck_assert_msg(!memcmp(x.v, y.v, (size_t)(x.c * x.h * x.w) * sizeof *x.v), "%s gives other numbers", set->folder);
+    nt_free(&in);
+    nt_free(&x);
+    nt_free(&y);
+    tt_net_free(a);
+    tt_net_free(b);
+    nt_close(&n);
+    nt_close(&back);
+    tn_free(&f);
+}
+END_TEST
+
+/* What the networks of this kind do, and what we do not take for one: a clamp between, ESRGAN+. */
+START_TEST(near_relations_are_refused)
+{
+    static const nt_set sets[] = {{"waifu2x/upcunet_clip", {"clip=yes"}, false}, {"rrdb/old_x4_plus", {NULL}, false}};
+    static const char *const words[] = {"clamped to 0 .. 1", ""};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        tt_error err = {0};
+        const tt_model *model;
+        tt_traits traits;
+        tt_graph *graph;
+        nt_network n;
+        tt_weights w;
+        nt_open(&n, &sets[i]);
+        tn_files f = tn_write(n.graph);
+        ck_assert_msg(!tt_weights_open_pair(&w, f.param, f.param_size, f.bin, f.bin_size, "test", &err), "%s", err.text);
+        ck_assert_msg(!tt_model_adopt(&w, &err), "%s", err.text);
+        ck_assert_int_ne(tt_model_build(&w, NULL, &model, &traits, &graph, &err), TT_OK);
+        ck_assert_ptr_null(graph);
+        ck_assert_msg(strstr(err.text, words[i]), "%s", err.text);
+        tt_weights_clear(&w);
+        nt_close(&n);
+        tn_free(&f);
     }
 }
 END_TEST
@@ -422,6 +491,8 @@ Suite *suite_models_foreign(void)
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, tensors_are_exactly_those_expected, 0, CONTAINERS);
     tcase_add_test(t, both_spellings_give_the_golden);
+    tcase_add_loop_test(t, networks_come_back_from_ncnn, 0, NCNN_SETS);
+    tcase_add_test(t, near_relations_are_refused);
     tcase_add_loop_test(t, another_graph_is_refused, 0, CHANGES);
     tcase_add_test(t, a_setting_against_the_graph_is_refused);
     tcase_add_loop_test(t, a_reduced_network_is_the_bicubic_of_the_whole, 0, 2);
