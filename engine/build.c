@@ -235,8 +235,15 @@ tt_val tt_input(tt_build *b, int channels)
         refuse_as(b, TT_ERR_INTERNAL, "a network description has two inputs");
     tt_node *n = add(b, TT_OP_INPUT, "input", NOTHING, NOTHING, channels);
     if (n)
-        b->g->input = last(b, n).id;
+        b->g->input = b->g->prepared = last(b, n).id;
     return last(b, n);
+}
+
+tt_val tt_prepared(tt_build *b, tt_val x)
+{
+    if (sound(b, x))
+        b->g->prepared = x.id;
+    return x;
 }
 
 static const char *shape_text(const tt_tensor *t, char *to, size_t room)

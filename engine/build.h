@@ -27,6 +27,10 @@ typedef struct tt_val {
 /* The input, `channels` planes. Once. */
 tt_val tt_input(tt_build *b, int channels);
 
+/* x is what the published network takes; what made it prepares the picture. Files that say what they compute (ncnn) begin
+ * there. Returns x. */
+tt_val tt_prepared(tt_build *b, tt_val x);
+
 /* Everything after x below is optional and 0 is the usual value. */
 typedef struct tt_conv_opt {
     bool valid;       /* no padding; else k/2 pixels on each side ("same") */

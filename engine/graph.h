@@ -43,6 +43,7 @@ struct tt_graph {
     tt_node *node;
     int count;
     int input, output; /* ids */
+    int prepared;      /* id: what the published network takes; the input, as a rule */
 };
 
 #endif

@@ -92,11 +92,13 @@ tt_status tt_foreign_turn(tt_weights *w, const char *old, const char *name, int 
     }
     const size_t count = n[0] * n[1] * n[2] * n[3];
     if (t->count != count)
-        return tt_fail(err, TT_ERR_FORMAT, "%s: the variable %s has %zu values, %zu are wanted", w->path, old, t->count,
-                       count);
-    float *from = malloc((count ? count : 1) * sizeof *from), *to = tt_weights_alloc(w, count * sizeof *to, err);
+        return tt_fail(err, TT_ERR_FORMAT, "%s: the variable %s has %zu values, %zu are wanted", w->path, old,
+                       t->count, count);
+    float *from = malloc((count ? count : 1) * sizeof *from),
+          *to = tt_weights_alloc(w, count * sizeof *to, err);
     char *copy = malloc(strlen(name) + 1);
-    tt_status st = from && copy && to ? tt_tensor_floats(w, t, from, err) : tt_fail_memory(err, count * sizeof *to);
+    tt_status st =
+        from && copy && to ? tt_tensor_floats(w, t, from, err) : tt_fail_memory(err, count * sizeof *to);
     for (size_t a = 0, at = 0; a < n[0] && !st; a++)
         for (size_t b = 0; b < n[1]; b++)
             for (size_t c = 0; c < n[2]; c++)

@@ -46,7 +46,7 @@ static tt_val chain(tt_build *b, tt_traits *t)
 
     tt_val z = tt_input(b, planes);
     if (enlarge)
-        z = tt_crop(b, tt_nearest(b, z, 2), 1);
+        z = tt_prepared(b, tt_crop(b, tt_nearest(b, z, 2), 1));
     for (int i = 0; i < 6; i++) {
         tt_need_bias(b, z, layer[i]);
         z = tt_conv(b, z, layer[i], .valid = true, .act = TT_ACT_PRELU, .slope = 0.1f, .k = 3);

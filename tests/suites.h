@@ -17,6 +17,7 @@
     X(engine_resize) \
     X(models_networks) \
     X(models_foreign) \
+    X(models_ncnn_graph) \
     X(models_published) \
     X(src_png) \
     X(src_tiles) \

@@ -22,13 +22,15 @@ static inline void tt_zlib_free(voidpf unused, voidpf p)
 /* A stream over `size` bytes (less than 4 GiB), for inflateInit(). */
 static inline z_stream tt_zlib_stream(const unsigned char *bytes, size_t size)
 {
-    return (z_stream){.zalloc = tt_zlib_alloc, .zfree = tt_zlib_free, .next_in = (unsigned char *)bytes,
+    return (z_stream){.zalloc = tt_zlib_alloc,
+                      .zfree = tt_zlib_free,
+                      .next_in = (unsigned char *)bytes,
                       .avail_in = (uInt)size};
 }
 
 /*
- * The most bytes that what is compressed in a file of `size` bytes may inflate to, all together. Weights shrink to a
- * third at best; what shrinks to less than an eighth is there to fill the memory.
+ * The most bytes that what is compressed in a file of `size` bytes may inflate to, all together. Weights
+ * shrink to a third at best; what shrinks to less than an eighth is there to fill the memory.
  */
 static inline size_t tt_inflated_most(size_t size)
 {

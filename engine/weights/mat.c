@@ -4,12 +4,13 @@
  *     element     type u32, bytes u32, payload, padded to 8
  *     small one   bytes u16 above type u16, payload of 1 to 4 bytes in the next 4
  *     compressed  type 15: a zlib stream, not padded, that inflates to one element
- *     matrix      type 14: the elements flags (class), dimensions, name; then by class its numbers, column by column,
- *                 in any numeric type; or a matrix for each entry of a cell, for each field of a struct
+ *     matrix      type 14: the elements flags (class), dimensions, name; then by class its numbers, column by
+ * column, in any numeric type; or a matrix for each entry of a cell, for each field of a struct
  *
- * MathWorks, "MAT-File Format". A tensor has a variable's dimensions in reverse, the slowest first, so nothing moves;
- * those of a cell or struct are called "model.weight.0". Numbers stored as their class (double, single) stay where
- * they are, all others become doubles. Text, sparse matrices and objects are left out.
+ * MathWorks, "MAT-File Format". A tensor has a variable's dimensions in reverse, the slowest first, so
+ * nothing moves; those of a cell or struct are called "model.weight.0". Numbers stored as their class
+ * (double, single) stay where they are, all others become doubles. Text, sparse matrices and objects are left
+ * out.
  *
  * What is compressed inflates to a bound (inflate.h), all together.
  */
@@ -73,14 +74,16 @@ static tt_status next_element(reading *r, tt_cursor *c, const char *what, elemen
         const size_t n = word >> 16;
         tt_cursor back = {c->ptr - 4, 4, c->at - 4};
         if (n > 4)
-            return FAIL(r, TT_ERR_FORMAT, at, "the %s is a small element of %zu bytes, at most 4 fit", what, n);
+            return FAIL(r, TT_ERR_FORMAT, at, "the %s is a small element of %zu bytes, at most 4 fit", what,
+                        n);
         e->type = word & 0xffff;
         tt_cursor_sub(&back, n, &e->c);
         return TT_OK;
     }
     e->type = word;
     if (!tt_cursor_sub(c, bytes, &e->c))
-        return FAIL(r, TT_ERR_FORMAT, at, "the %s has %u bytes, and %zu follow", what, (unsigned)bytes, c->left);
+        return FAIL(r, TT_ERR_FORMAT, at, "the %s has %u bytes, and %zu follow", what, (unsigned)bytes,
+                    c->left);
     const size_t pad = word == MI_COMPRESSED ? 0 : (8 - bytes % 8) % 8;
     tt_cursor_skip(c, pad < c->left ? pad : c->left);
     return TT_OK;
@@ -151,7 +154,8 @@ static tt_status widen(reading *r, tt_tensor *t, unsigned type, const unsigned c
     return TT_OK;
 }
 
-static tt_status numeric(reading *r, tt_cursor *c, const char *name, unsigned class, int rank, const size_t *shape)
+static tt_status numeric(reading *r, tt_cursor *c, const char *name, unsigned class, int rank,
+                         const size_t *shape)
 {
     element e;
     const size_t at = c->at;
@@ -160,15 +164,16 @@ static tt_status numeric(reading *r, tt_cursor *c, const char *name, unsigned cl
         return st;
     const size_t size = storage_size(e.type);
     if (!size)
-        return FAIL(r, TT_ERR_FORMAT, at, "the numbers of %.200s are of type %u, which is none", name, e.type);
+        return FAIL(r, TT_ERR_FORMAT, at, "the numbers of %.200s are of type %u, which is none", name,
+                    e.type);
     const bool single = class == MX_SINGLE && e.type == MI_F32;
     st = tt_weights_add(r->w, name, single ? TT_F32 : TT_F64, rank, shape, r->err);
     if (st)
         return st;
     tt_tensor *t = &r->w->tensors[r->w->count - 1];
     if (e.c.left % size || e.c.left / size != t->count)
-        return FAIL(r, TT_ERR_FORMAT, at, "%.200s has %zu bytes of numbers, its dimensions want %zu of %zu", name,
-                    e.c.left, t->count, size);
+        return FAIL(r, TT_ERR_FORMAT, at, "%.200s has %zu bytes of numbers, its dimensions want %zu of %zu",
+                    name, e.c.left, t->count, size);
     t->data = e.c.ptr;
     return single || (class == MX_DOUBLE && e.type == MI_F64) ? TT_OK : widen(r, t, e.type, e.c.ptr);
 }
@@ -202,19 +207,22 @@ static tt_status read_head(reading *r, tt_cursor *c, head *h)
         return st;
     h->rank = (int)(e.c.left / 4 < 100 ? e.c.left / 4 : 100);
     if (h->rank > TT_MAX_RANK || e.c.left % 4)
-        return FAIL(r, TT_ERR_FORMAT, at, "a variable of %zu dimensions, at most %d are supported", e.c.left / 4, TT_MAX_RANK);
+        return FAIL(r, TT_ERR_FORMAT, at, "a variable of %zu dimensions, at most %d are supported",
+                    e.c.left / 4, TT_MAX_RANK);
     for (int i = h->rank - 1; i >= 0; i--) {
         tt_cursor_u32(&e.c, &size);
         h->shape[i] = size;
         if (size > INT32_MAX || !tt_mul(h->count, size, &h->count))
-            return FAIL(r, TT_ERR_FORMAT, at, "%s", "the dimensions of a variable are larger than any memory");
+            return FAIL(r, TT_ERR_FORMAT, at, "%s",
+                        "the dimensions of a variable are larger than any memory");
     }
     at = c->at;
     st = wanted_element(r, c, "name of a variable", MI_I8, &e);
     if (st)
         return st;
     if (e.c.left >= sizeof h->name)
-        return FAIL(r, TT_ERR_FORMAT, at, "a variable's name of %zu bytes, at most %d are allowed", e.c.left, MOST_FIELD - 1);
+        return FAIL(r, TT_ERR_FORMAT, at, "a variable's name of %zu bytes, at most %d are allowed", e.c.left,
+                    MOST_FIELD - 1);
     if (e.c.left)
         memcpy(h->name, e.c.ptr, e.c.left);
     return TT_OK;
@@ -231,7 +239,8 @@ static tt_status read_fields(reading *r, tt_cursor *c, size_t *width, element *n
         return st;
     tt_cursor_u32(&e.c, &n);
     if (n < 1 || n > MOST_FIELD)
-        return FAIL(r, TT_ERR_FORMAT, at, "field names of %u bytes, 1 to %d are allowed", (unsigned)n, MOST_FIELD);
+        return FAIL(r, TT_ERR_FORMAT, at, "field names of %u bytes, 1 to %d are allowed", (unsigned)n,
+                    MOST_FIELD);
     *width = n;
     at = c->at;
     st = wanted_element(r, c, "names of fields", MI_I8, names);
@@ -255,8 +264,8 @@ static tt_status read_inside(reading *r, tt_cursor *c, const head *h, const char
     }
     size_t n;
     if (!tt_mul(h->count, fields, &n) || !tt_cursor_holds(c, n, 8))
-        return FAIL(r, TT_ERR_FORMAT, c->at, "%.200s has %zu entries of %zu fields, and %zu bytes follow", name, h->count,
-                    fields, c->left);
+        return FAIL(r, TT_ERR_FORMAT, c->at, "%.200s has %zu entries of %zu fields, and %zu bytes follow",
+                    name, h->count, fields, c->left);
     for (size_t i = 0; i < n; i++) {
         char inner[TT_MAX_NAME + 1], number_text[24] = "";
         element e;
@@ -264,9 +273,11 @@ static tt_status read_inside(reading *r, tt_cursor *c, const head *h, const char
         if (h->class == MX_CELL || h->count > 1)
             snprintf(number_text, sizeof number_text, ".%zu", entry);
         const char *field = width ? (const char *)names.c.ptr + i % fields * width : "";
-        const int length = snprintf(inner, sizeof inner, "%s%s%s%.*s", name, number_text, width ? "." : "", (int)width, field);
+        const int length = snprintf(inner, sizeof inner, "%s%s%s%.*s", name, number_text, width ? "." : "",
+                                    (int)width, field);
         if (length >= (int)sizeof inner)
-            return FAIL(r, TT_ERR_FORMAT, at, "the names inside %.60s are longer than %d bytes", name, TT_MAX_NAME);
+            return FAIL(r, TT_ERR_FORMAT, at, "the names inside %.60s are longer than %d bytes", name,
+                        TT_MAX_NAME);
         tt_status st = wanted_element(r, c, "entry of a cell or struct", MI_MATRIX, &e);
         if (!st && e.c.left) /* 0 bytes: [] */
             st = read_matrix(r, e.c, inner, depth + 1);
@@ -291,7 +302,8 @@ static tt_status read_matrix(reading *r, tt_cursor c, const char *prefix, int de
     if (h.class < MX_DOUBLE || h.class > MX_U64)
         return TT_OK; /* text, sparse, an object, a function: no weights */
     if (h.complex)
-        return FAIL(r, TT_ERR_UNSUPPORTED, c.at, "%.200s is of complex numbers, which are not supported", name);
+        return FAIL(r, TT_ERR_UNSUPPORTED, c.at, "%.200s is of complex numbers, which are not supported",
+                    name);
     return numeric(r, &c, name, h.class, h.rank, h.shape);
 }
 
@@ -311,7 +323,8 @@ static tt_status inflate_some(reading *r, z_stream *z, size_t at, unsigned char 
         if (st == Z_MEM_ERROR)
             return tt_fail(r->err, TT_ERR_MEMORY, "%s: no memory for inflating a variable", r->w->path);
         if (n && (st != Z_OK || !got))
-            return FAIL(r, TT_ERR_FORMAT, at, "the compressed variable is cut short or damaged, %zu bytes before its end", n);
+            return FAIL(r, TT_ERR_FORMAT, at,
+                        "the compressed variable is cut short or damaged, %zu bytes before its end", n);
     }
     return TT_OK;
 }
@@ -328,11 +341,12 @@ static tt_status inflate_matrix(reading *r, z_stream *z, size_t at)
     tt_cursor_u32(&c, &type);
     tt_cursor_u32(&c, &bytes);
     if (type != MI_MATRIX)
-        return FAIL(r, TT_ERR_FORMAT, at, "the compressed element is of type %u, a variable (%d) is wanted", (unsigned)type,
-                    MI_MATRIX);
+        return FAIL(r, TT_ERR_FORMAT, at, "the compressed element is of type %u, a variable (%d) is wanted",
+                    (unsigned)type, MI_MATRIX);
     const size_t most = tt_inflated_most(r->w->size);
     if (bytes > most - r->inflated)
-        return FAIL(r, TT_ERR_FORMAT, at, "the compressed variables inflate to more than %zu bytes, which no weights do", most);
+        return FAIL(r, TT_ERR_FORMAT, at,
+                    "the compressed variables inflate to more than %zu bytes, which no weights do", most);
     r->inflated += bytes;
     unsigned char *inside = tt_weights_alloc(r->w, bytes, r->err);
     if (!inside)
@@ -344,7 +358,8 @@ static tt_status inflate_matrix(reading *r, z_stream *z, size_t at)
     z->next_out = &end;
     z->avail_out = 1;
     if (inflate(z, Z_FINISH) != Z_STREAM_END || z->avail_out != 1 || z->avail_in)
-        return FAIL(r, TT_ERR_FORMAT, at, "%s", "the compressed variable does not end where it says, or its checksum is wrong");
+        return FAIL(r, TT_ERR_FORMAT, at, "%s",
+                    "the compressed variable does not end where it says, or its checksum is wrong");
     r->inside = " of an inflated variable";
     st = read_matrix(r, tt_cursor_init(inside, bytes), "", 1);
     r->inside = "";
@@ -368,15 +383,17 @@ static tt_status open_mat(tt_weights *w, tt_error *err)
     const unsigned char *header = NULL;
     const bool hdf = w->bytes[0] == 0x89;
     if (!hdf && !tt_cursor_take(&c, HEADER, &header))
-        return tt_fail(err, TT_ERR_FORMAT, "%s: cut short: %zu bytes, the header of a MATLAB file has %d", w->path, w->size,
-                       HEADER);
+        return tt_fail(err, TT_ERR_FORMAT, "%s: cut short: %zu bytes, the header of a MATLAB file has %d",
+                       w->path, w->size, HEADER);
     if (hdf || (!memcmp(header + 126, "IM", 2) && header[125] == 2))
-        return tt_fail(err, TT_ERR_UNSUPPORTED, "%s: a MATLAB 7.3 file (HDF5), which is not supported; save it with -v7",
-                       w->path);
+        return tt_fail(err, TT_ERR_UNSUPPORTED,
+                       "%s: a MATLAB 7.3 file (HDF5), which is not supported; save it with -v7", w->path);
     if (!memcmp(header + 126, "MI", 2))
-        return tt_fail(err, TT_ERR_UNSUPPORTED, "%s: byte 126: a big-endian MATLAB file, which is not supported", w->path);
+        return tt_fail(err, TT_ERR_UNSUPPORTED,
+                       "%s: byte 126: a big-endian MATLAB file, which is not supported", w->path);
     if (memcmp(header + 124, "\0\1IM", 4) != 0)
-        return tt_fail(err, TT_ERR_FORMAT, "%s: byte 124: not the version and byte order of a MATLAB 5 file", w->path);
+        return tt_fail(err, TT_ERR_FORMAT, "%s: byte 124: not the version and byte order of a MATLAB 5 file",
+                       w->path);
     tt_status st = TT_OK;
     while (c.left && !st) {
         element e;
@@ -389,8 +406,8 @@ static tt_status open_mat(tt_weights *w, tt_error *err)
         else if (e.type == MI_COMPRESSED)
             st = read_compressed(&r, e.c);
         else
-            st = FAIL(&r, TT_ERR_FORMAT, at, "an element of type %u, a variable (%d or %d) is wanted", e.type, MI_MATRIX,
-                      MI_COMPRESSED);
+            st = FAIL(&r, TT_ERR_FORMAT, at, "an element of type %u, a variable (%d or %d) is wanted", e.type,
+                      MI_MATRIX, MI_COMPRESSED);
     }
     return st;
 }

@@ -7,10 +7,10 @@
  *     Convolution conv1 1 1 data x 0=64 1=3 6=1728 and values, "key=value" or "-233KK=count,value,value"
  *     PReLU       act1  1 1 x y 0=64
  *
- * The .bin holds each layer's arrays in the order of the lines, without names or gaps. An array of weights begins
- * with a tag: 0 or 0x0002C056, then f32; 0x01306B47, then f16; any other, then 256 f32 and a byte a weight that says
- * which of them. Biases and slopes are f32 without a tag. f16 and bytes are padded to a multiple of four.
- * https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
+ * The .bin holds each layer's arrays in the order of the lines, without names or gaps. An array of weights
+ * begins with a tag: 0 or 0x0002C056, then f32; 0x01306B47, then f16; any other, then 256 f32 and a byte a
+ * weight that says which of them. Biases and slopes are f32 without a tag. f16 and bytes are padded to a
+ * multiple of four. https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
  *
  * Every blob is made by one layer before others read it; every byte of the .bin belongs to a layer.
  */
@@ -41,7 +41,7 @@ enum { TAG_F32 = 0, TAG_F32_SCALED = 0x0002C056, TAG_F16 = 0x01306B47, TAG_I8 = 
 /* A place in the text where a blob is named. */
 typedef struct blob_name {
     const char *name;
-    int at;    /* its place among all such */
+    int at; /* its place among all such */
     int layer;
     bool made; /* by that layer, else read by it */
 } blob_name;
@@ -75,7 +75,8 @@ static bool probe(const unsigned char *bytes, size_t size)
 #define LINE_FAIL(r, status, format, ...)                                                                    \
     tt_fail((r)->err, status, "%s: line %zu: " format, (r)->param, (r)->line, __VA_ARGS__)
 /* "FILE: line 7: layer NAME: " and the reason */
-#define LAYER_FAIL(r, status, l, format, ...) LINE_FAIL(r, status, "layer %.200s: " format, (l)->name, __VA_ARGS__)
+#define LAYER_FAIL(r, status, l, format, ...)                                                                \
+    LINE_FAIL(r, status, "layer %.200s: " format, (l)->name, __VA_ARGS__)
 
 /* ---- text ----------------------------------------------------------------------------------------- */
 
@@ -145,7 +146,8 @@ static tt_status read_value(reading *r, tt_layer *l, const char *word)
 {
     const char *equals = strchr(word, '=');
     double key;
-    if (!equals || !tt_number(word, (size_t)(equals - word), &key) || key < -32768 || key > 32767 || key != (int)key)
+    if (!equals || !tt_number(word, (size_t)(equals - word), &key) || key < -32768 || key > 32767 ||
+        key != (int)key)
         return LAYER_FAIL(r, TT_ERR_FORMAT, l, "'%.60s' is not key=value", word);
     tt_layer_value *v = &r->values[r->value_count++];
     const bool array = key <= ARRAY;
@@ -228,17 +230,17 @@ static tt_status number_blobs(reading *r, int announced)
         const bool first = !i || strcmp(b->name, b[-1].name);
         r->line = w->layers[b->layer].line;
         if (first && !b->made)
-            return LAYER_FAIL(r, TT_ERR_FORMAT, &w->layers[b->layer], "reads the blob %.60s before any layer makes it",
-                              b->name);
+            return LAYER_FAIL(r, TT_ERR_FORMAT, &w->layers[b->layer],
+                              "reads the blob %.60s before any layer makes it", b->name);
         if (!first && b->made)
-            return LAYER_FAIL(r, TT_ERR_FORMAT, &w->layers[b->layer], "makes the blob %.60s, which is there already",
-                              b->name);
+            return LAYER_FAIL(r, TT_ERR_FORMAT, &w->layers[b->layer],
+                              "makes the blob %.60s, which is there already", b->name);
         w->blobs += first;
         r->ids[b->at] = w->blobs - 1;
     }
     if (w->blobs != announced)
-        return tt_fail(r->err, TT_ERR_FORMAT, "%s: line 2: %d blobs were announced, and there are %d", r->param,
-                       announced, w->blobs);
+        return tt_fail(r->err, TT_ERR_FORMAT, "%s: line 2: %d blobs were announced, and there are %d",
+                       r->param, announced, w->blobs);
     return TT_OK;
 }
 
@@ -249,7 +251,8 @@ static tt_status prepare(reading *r, const unsigned char *bytes, size_t size)
 {
     size_t equals = 0, commas = 0, words = 0;
     if (size > MOST_TEXT)
-        return tt_fail(r->err, TT_ERR_FORMAT, "%s: %zu bytes, at most %d are allowed", r->param, size, MOST_TEXT);
+        return tt_fail(r->err, TT_ERR_FORMAT, "%s: %zu bytes, at most %d are allowed", r->param, size,
+                       MOST_TEXT);
     r->line = 1;
     for (size_t i = 0; i < size; i++) {
         const unsigned char c = bytes[i];
@@ -279,7 +282,8 @@ static tt_status read_param(reading *r, const unsigned char *bytes, size_t size)
 {
     int layers = 0, blobs = 0;
     if (!is_text(bytes, size))
-        return tt_fail(r->err, TT_ERR_FORMAT, "%s: line 1: not %s, with which a .param of ncnn begins", r->param, magic);
+        return tt_fail(r->err, TT_ERR_FORMAT, "%s: line 1: not %s, with which a .param of ncnn begins",
+                       r->param, magic);
     tt_status st = prepare(r, bytes, size);
     if (st)
         return st;
@@ -313,12 +317,14 @@ static tt_status read_param(reading *r, const unsigned char *bytes, size_t size)
 
 static tt_status cut_short(reading *r, const tt_layer *l, const char *what, size_t want)
 {
-    return tt_fail(r->err, TT_ERR_FORMAT, "%s: byte %zu: %zu bytes of %s of layer %.200s (line %zu of %s) are wanted, %zu follow",
+    return tt_fail(r->err, TT_ERR_FORMAT,
+                   "%s: byte %zu: %zu bytes of %s of layer %.200s (line %zu of %s) are wanted, %zu follow",
                    r->bin, r->c.at, want, what, l->name, l->line, r->param, r->c.left);
 }
 
 /* A tensor LAYER.what whose data is still to come. */
-static tt_status add(reading *r, const tt_layer *l, const char *what, tt_dtype dtype, int rank, const size_t *shape)
+static tt_status add(reading *r, const tt_layer *l, const char *what, tt_dtype dtype, int rank,
+                     const size_t *shape)
 {
     char name[TT_MAX_NAME + 32];
     snprintf(name, sizeof name, "%s.%s", l->name, what);
@@ -364,8 +370,9 @@ static tt_status read_tagged(reading *r, const tt_layer *l, int rank, const size
     if (!tt_cursor_u32(&r->c, &tag))
         return cut_short(r, l, "the tag of the weights", 4);
     if (tag == TAG_I8)
-        return tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: byte %zu: the weights of layer %.200s are int8, which is not supported",
-                       r->bin, at, l->name);
+        return tt_fail(r->err, TT_ERR_UNSUPPORTED,
+                       "%s: byte %zu: the weights of layer %.200s are int8, which is not supported", r->bin,
+                       at, l->name);
     const bool f16 = tag == TAG_F16;
     const tt_status st = add(r, l, "weight", f16 ? TT_F16 : TT_F32, rank, shape);
     if (st)
@@ -399,8 +406,9 @@ static tt_status whole(reading *r, const tt_layer *l, int key, double usual, int
 {
     const double d = tt_layer_number(l, key, 0, usual);
     if (!(d >= least && d <= most) || d != (int)d)
-        return LAYER_FAIL(r, TT_ERR_FORMAT, l, "the value of key %d is %g, a whole number from %d to %d is wanted", key,
-                          d, least, most);
+        return LAYER_FAIL(r, TT_ERR_FORMAT, l,
+                          "the value of key %d is %g, a whole number from %d to %d is wanted", key, d, least,
+                          most);
     *out = (size_t)d;
     return TT_OK;
 }
@@ -431,8 +439,9 @@ static tt_status read_weighted(reading *r, const tt_layer *l, bool window, bool 
         return st;
     const size_t each = out * kh * kw; /* at most 2^40 */
     if (count % each)
-        return LAYER_FAIL(r, TT_ERR_FORMAT, l, "%zu weights, no multiple of %zu outputs with a window of %zux%zu", count,
-                          out, kh, kw);
+        return LAYER_FAIL(r, TT_ERR_FORMAT, l,
+                          "%zu weights, no multiple of %zu outputs with a window of %zux%zu", count, out, kh,
+                          kw);
     st = read_tagged(r, l, window ? 4 : 2, (size_t[]){out, count / each, kh, kw});
     if (!st && transposed)
         st = turn_transposed(r);
@@ -443,8 +452,9 @@ static tt_status read_weighted(reading *r, const tt_layer *l, bool window, bool 
  * weights begin is unknown. */
 static tt_status read_arrays(reading *r, const tt_layer *l)
 {
-    static const char *const bare[] = {"Input",   "Split", "ReLU",   "Sigmoid", "Clip",         "Concat",   "Eltwise",
-                                       "Pooling", "Crop",  "Interp", "Reorg",   "PixelShuffle", "BinaryOp", "Scale"};
+    static const char *const bare[] = {"Input",  "Split",        "ReLU",     "Sigmoid", "Clip",
+                                       "Concat", "Eltwise",      "Pooling",  "Crop",    "Interp",
+                                       "Reorg",  "PixelShuffle", "BinaryOp", "Scale"};
     size_t n;
     r->line = l->line;
     if (!strcmp(l->type, "Convolution"))
@@ -469,8 +479,8 @@ static tt_status read_bin(reading *r)
     for (size_t i = 0; i < r->w->layer_count && !st; i++)
         st = read_arrays(r, &r->w->layers[i]);
     if (!st && r->c.left)
-        st = tt_fail(r->err, TT_ERR_FORMAT, "%s: byte %zu: %zu bytes at the end belong to no layer of %s", r->bin, r->c.at,
-                     r->c.left, r->param);
+        st = tt_fail(r->err, TT_ERR_FORMAT, "%s: byte %zu: %zu bytes at the end belong to no layer of %s",
+                     r->bin, r->c.at, r->c.left, r->param);
     return st;
 }
 
@@ -479,8 +489,8 @@ static tt_status open_ncnn(tt_weights *w, tt_error *err)
     reading r = {.w = w, .err = err};
     const char *other;
     if (w->size >= 4 && !memcmp(w->bytes, binary_magic, 4))
-        return tt_fail(err, TT_ERR_UNSUPPORTED, "%s: the binary form of a .param, which is not supported; the text form is",
-                       w->path);
+        return tt_fail(err, TT_ERR_UNSUPPORTED,
+                       "%s: the binary form of a .param, which is not supported; the text form is", w->path);
     /* the user may name either of the two */
     const bool text = is_text(w->bytes, w->size);
     tt_status st = tt_weights_beside(w, text ? ".bin" : ".param", &other, err);

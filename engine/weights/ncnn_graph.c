@@ -1,11 +1,12 @@
 /*
  * Does an ncnn file compute what the network we are about to run computes?
  *
- * Both graphs are written as terms, an operation on numbered terms, and equal terms get one number (hash-consing:
- * Ershov 1958). Spelling is taken out on the way: a Split is what it splits, an activation stands apart from its
- * convolution, x + 0.2 y is a sum of x and of y times 0.2, a concatenation of five is four of two. Weights are the
- * tensors themselves, whose places the published names have fixed. The graphs are the same when their results have
- * the same number; else the first layer whose number the network does not have is where they part.
+ * Both graphs are written as terms, an operation on numbered terms, and equal terms get one number
+ * (hash-consing: Ershov 1958). Spelling is taken out on the way: a Split is what it splits, an activation
+ * stands apart from its convolution, x + 0.2 y is a sum of x and of y times 0.2, a concatenation of five is
+ * four of two. Weights are the tensors themselves, whose places the published names have fixed. The graphs
+ * are the same when their results have the same number; else the first layer whose number the network does
+ * not have is where they part.
  */
 #include "engine/alloc.h"
 #include "engine/graph.h"
@@ -16,7 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OP_SCALE = TT_OPS, OP_RESIZE }; /* in[0] times a; the k * k phases of in[0] by bicubic at k/stride of its size */
+enum {
+    OP_SCALE = TT_OPS,
+    OP_RESIZE
+}; /* in[0] times a; the k * k phases of in[0] by bicubic at k/stride of its size */
 
 /* Compared and hashed as bytes: no padding, and zero wherever an operation has no use for a field. */
 typedef struct term {
@@ -41,10 +45,10 @@ typedef struct check {
     int terms;
     int *table; /* open addressing: terms by hash, -1 where there is none */
     size_t mask;
-    int wanted;   /* terms below this are the network's */
-    int *node;    /* the term of each node of g */
-    int *blob;    /* the term of each blob of w; -1 before it is made */
-    height *high; /* of each blob */
+    int wanted;                       /* terms below this are the network's */
+    int *node;                        /* the term of each node of g */
+    int *blob;                        /* the term of each blob of w; -1 before it is made */
+    height *high;                     /* of each blob */
     const tt_tensor **weight, **bias; /* of each layer; NULL where it has none */
     tt_error *err;
 } check;
@@ -123,9 +127,9 @@ static int term_of_node(check *c, const tt_node *n)
 {
     const int x = n->in[0] >= 0 ? c->node[n->in[0]] : -1, y = n->in[1] >= 0 ? c->node[n->in[1]] : -1;
     int z;
-    switch (n->op) {
-    case TT_OP_INPUT:
+    if (n - c->g->node == c->g->prepared) /* what comes before stays without a number anyone meets */
         return number_of(c, (term){.op = TT_OP_INPUT, .in = {-1, -1}}, n->name);
+    switch (n->op) {
     case TT_OP_CONV:
     case TT_OP_DECONV:
         if (n->bicubic)
@@ -161,11 +165,12 @@ static int term_of_node(check *c, const tt_node *n)
 
 /* "FILE: line 7: layer NAME: " and the reason */
 #define LAYER_FAIL(c, status, l, format, ...)                                                                \
-    tt_fail((c)->err, status, "%s: line %zu: layer %.200s: " format, (c)->w->path, (l)->line, (l)->name, __VA_ARGS__)
+    tt_fail((c)->err, status, "%s: line %zu: layer %.200s: " format, (c)->w->path, (l)->line, (l)->name,     \
+            __VA_ARGS__)
 
 /*
- * The keys a type of layer may have, those that must have one value with it: "18=0". Any other key might change what
- * it computes. Keys that are read are checked where they are.
+ * The keys a type of layer may have, those that must have one value with it: "18=0". Any other key might
+ * change what it computes. Keys that are read are checked where they are.
  */
 static const struct {
     const char *type;
@@ -216,13 +221,16 @@ static tt_status check_keys(check *c, const tt_layer *l)
     if (i == count)
         return LAYER_FAIL(c, TT_ERR_UNSUPPORTED, l, "its type, %.60s, is of no network known here", l->type);
     const int ins = types[i].ins < 0 ? 0 : types[i].ins ? types[i].ins : l->ins;
-    if (l->ins != ins || (types[i].ins == 0 && l->ins < 1) || (types[i].outs ? l->outs != types[i].outs : l->outs < 1))
-        return LAYER_FAIL(c, TT_ERR_FORMAT, l, "a %s with %d inputs and %d outputs", l->type, l->ins, l->outs);
+    if (l->ins != ins || (types[i].ins == 0 && l->ins < 1) ||
+        (types[i].outs ? l->outs != types[i].outs : l->outs < 1))
+        return LAYER_FAIL(c, TT_ERR_FORMAT, l, "a %s with %d inputs and %d outputs", l->type, l->ins,
+                          l->outs);
     for (int j = 0; j < l->value_count; j++) {
         const tt_layer_value *v = &l->values[j];
         const double first = v->count ? v->value[0] : 0;
         if (!allowed(types[i].keys, v->key, first))
-            return LAYER_FAIL(c, TT_ERR_UNSUPPORTED, l, "a %s with %g for key %d is not supported", l->type, first, v->key);
+            return LAYER_FAIL(c, TT_ERR_UNSUPPORTED, l, "a %s with %g for key %d is not supported", l->type,
+                              first, v->key);
     }
     return TT_OK;
 }
@@ -259,7 +267,8 @@ static tt_status fused(check *c, const tt_layer *l, int *x)
     return TT_OK;
 }
 
-static tt_status convolution(check *c, const tt_layer *l, int in, height h, bool transposed, int *out, height *oh)
+static tt_status convolution(check *c, const tt_layer *l, int in, height h, bool transposed, int *out,
+                             height *oh)
 {
     const size_t at = (size_t)(l - c->w->layers);
     const bool window = strcmp(l->type, "InnerProduct") != 0;
@@ -305,7 +314,8 @@ static tt_status binary(check *c, const tt_layer *l, int *out)
     const double op = tt_layer_number(l, 0, 0, 0);
     const bool scalar = tt_layer_number(l, 1, 0, 0) == 1;
     if (l->ins != (scalar ? 1 : 2))
-        return LAYER_FAIL(c, TT_ERR_FORMAT, l, "a BinaryOp with %d inputs where %d are wanted", l->ins, scalar ? 1 : 2);
+        return LAYER_FAIL(c, TT_ERR_FORMAT, l, "a BinaryOp with %d inputs where %d are wanted", l->ins,
+                          scalar ? 1 : 2);
     if (scalar && op == 2)
         *out = scaled(c, *out, (float)tt_layer_number(l, 2, 0, 0), l->name);
     else if (!scalar && op == 0)
@@ -327,7 +337,8 @@ static tt_status crop(check *c, const tt_layer *l, int *out, height *h)
         return wrong_value(c, l, bad);
     h->b -= 2 * r;
     if (h->a != ref.a || h->b != ref.b)
-        return LAYER_FAIL(c, TT_ERR_UNSUPPORTED, l, "it cuts %d pixels off two sides and another number off the others", r);
+        return LAYER_FAIL(c, TT_ERR_UNSUPPORTED, l,
+                          "it cuts %d pixels off two sides and another number off the others", r);
     *out = moved(c, TT_OP_CROP, *out, r, l->name);
     return TT_OK;
 }
@@ -394,12 +405,14 @@ static tt_status term_of_layer(check *c, const tt_layer *l, int *out, height *h)
     } else if (!strcmp(type, "Sigmoid")) {
         *out = activated(c, *out, TT_ACT_SIGMOID, 0, NULL, l->name);
     } else if (!strcmp(type, "Clip")) {
-        *out = clamped(c, *out, (float)tt_layer_number(l, 0, 0, -1e30), (float)tt_layer_number(l, 1, 0, 1e30), l->name);
+        *out = clamped(c, *out, (float)tt_layer_number(l, 0, 0, -1e30), (float)tt_layer_number(l, 1, 0, 1e30),
+                       l->name);
     } else if (!strcmp(type, "Scale")) {
         *out = pair(c, TT_OP_GATE, *out, c->blob[l->in[1]], l->name);
     } else if (!strcmp(type, "Pooling")) {
         if (tt_layer_number(l, 0, 0, 0) != 1 || tt_layer_number(l, 4, 0, 0) != 1)
-            return LAYER_FAIL(c, TT_ERR_UNSUPPORTED, l, "%s", "a Pooling that is no mean over the whole map is not supported");
+            return LAYER_FAIL(c, TT_ERR_UNSUPPORTED, l, "%s",
+                              "a Pooling that is no mean over the whole map is not supported");
         *out = pair(c, TT_OP_MEAN, *out, -1, l->name);
         *h = (height){0, 1};
     } else if (!strcmp(type, "Concat")) {
@@ -415,7 +428,9 @@ static tt_status term_of_layer(check *c, const tt_layer *l, int *out, height *h)
 static const char *name_of(const check *c, int id, char *to, size_t room)
 {
     const int op = id < 0 ? -1 : c->term[id].op;
-    const char *what = op == TT_OP_ACT ? "the activated " : op == TT_OP_CONV || op == TT_OP_DECONV ? "" : "the ";
+    const char *what = op == TT_OP_ACT                          ? "the activated "
+                       : op == TT_OP_CONV || op == TT_OP_DECONV ? ""
+                                                                : "the ";
     snprintf(to, room, "%s%.80s", what, id < 0 ? "nothing" : op == TT_OP_INPUT ? "picture" : c->label[id]);
     return to;
 }
@@ -425,7 +440,8 @@ static void say(const check *c, int id, char *to, size_t room)
 {
     const term *t = &c->term[id];
     char first[100], second[100];
-    const char *x = name_of(c, t->in[0], first, sizeof first), *y = name_of(c, t->in[1], second, sizeof second);
+    const char *x = name_of(c, t->in[0], first, sizeof first),
+               *y = name_of(c, t->in[1], second, sizeof second);
     switch (t->op) {
     case TT_OP_INPUT:
         snprintf(to, room, "the picture");
@@ -461,7 +477,8 @@ static void say(const check *c, int id, char *to, size_t room)
         break;
     case TT_OP_SHUFFLE:
     case TT_OP_UNSHUFFLE:
-        snprintf(to, room, "a pixel %s of %s by %d", t->op == TT_OP_SHUFFLE ? "shuffle" : "unshuffle", x, t->r);
+        snprintf(to, room, "a pixel %s of %s by %d", t->op == TT_OP_SHUFFLE ? "shuffle" : "unshuffle", x,
+                 t->r);
         break;
     case TT_OP_MEAN:
         snprintf(to, room, "the mean of %s", x);
@@ -485,9 +502,10 @@ static int counterpart(const check *c, int id)
     int best = -1, most = 0;
     for (int i = 0; i < c->wanted; i++) {
         const term *t = &c->term[i];
-        const int shared = 4 * (t->weight && t->weight == f->weight) + 2 * (t->in[0] == f->in[0] && f->in[0] >= 0) +
-                           2 * (t->in[1] == f->in[1] && f->in[1] >= 0) + (t->in[0] == f->in[1] && f->in[1] >= 0) +
-                           (t->in[1] == f->in[0] && f->in[0] >= 0);
+        const int shared = 4 * (t->weight && t->weight == f->weight) +
+                           2 * (t->in[0] == f->in[0] && f->in[0] >= 0) +
+                           2 * (t->in[1] == f->in[1] && f->in[1] >= 0) +
+                           (t->in[0] == f->in[1] && f->in[1] >= 0) + (t->in[1] == f->in[0] && f->in[0] >= 0);
         const int points = shared ? 2 * shared + (t->op == f->op) : 0;
         if (points > most) {
             most = points;
@@ -549,8 +567,10 @@ static tt_status check_result(check *c)
             if (c->high[l->out[j]].a == -1)
                 continue;
             if (last)
-                return LAYER_FAIL(c, TT_ERR_FORMAT, l, "nobody reads what it makes, nor what layer %.200s does; one result is wanted",
-                                  last->name);
+                return LAYER_FAIL(
+                    c, TT_ERR_FORMAT, l,
+                    "nobody reads what it makes, nor what layer %.200s does; one result is wanted",
+                    last->name);
             last = l;
             const int made = c->blob[l->out[j]];
             if (made == result || made == open)

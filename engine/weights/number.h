@@ -8,9 +8,9 @@
 enum { TT_LONGEST_NUMBER = 64 }; /* bytes; nobody writes more digits than a double has */
 
 /*
- * *value = the double nearest to the n bytes of text, all of them: an optional minus, digits with at most one point
- * and at least one digit on each side of it, an optional exponent. False where it is none of that, or longer than
- * TT_LONGEST_NUMBER. Too large a number becomes infinite.
+ * *value = the double nearest to the n bytes of text, all of them: an optional minus, digits with at most one
+ * point and at least one digit on each side of it, an optional exponent. False where it is none of that, or
+ * longer than TT_LONGEST_NUMBER. Too large a number becomes infinite.
  */
 bool tt_number(const char *text, size_t n, double *value);
 

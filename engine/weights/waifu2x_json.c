@@ -1,15 +1,17 @@
 /*
  * waifu2x JSON: an array with an object a layer, in the network's order; often compressed (gzip).
  *
- *     [{"class_name":"nn.SpatialConvolutionMM", "nInputPlane":3, "nOutputPlane":32, "kW":3, "kH":3, "dW":1, "dH":1,
- *       "padW":0, "padH":0, "model_config":{"arch_name":"vgg_7", ...},
+ *     [{"class_name":"nn.SpatialConvolutionMM", "nInputPlane":3, "nOutputPlane":32, "kW":3, "kH":3, "dW":1,
+ * "dH":1, "padW":0, "padH":0, "model_config":{"arch_name":"vgg_7", ...},
  *       "weight":[[[[0.1,...],...],...],...], "bias":[0.2,...]}, ...]
  *
- * weight is [out][in][row][column], of a FullConvolution (transposed) [in][out][row][column]. Very old files lack
- * class_name and the strides. Fields come in any order, so shapes are taken from the nesting and compared at the
- * object's end. The tensors are called 0.weight, 0.bias, 1.weight, ...; model_config becomes metadata.
+ * weight is [out][in][row][column], of a FullConvolution (transposed) [in][out][row][column]. Very old files
+ * lack class_name and the strides. Fields come in any order, so shapes are taken from the nesting and
+ * compared at the object's end. The tensors are called 0.weight, 0.bias, 1.weight, ...; model_config becomes
+ * metadata.
  *
- * The text is read as a stream: nothing of it is kept but the numbers. What it inflates to is bounded (inflate.h).
+ * The text is read as a stream: nothing of it is kept but the numbers. What it inflates to is bounded
+ * (inflate.h).
  */
 #include "engine/weights.h"
 #include "engine/weights/inflate.h"
@@ -22,7 +24,7 @@
 enum {
     MOST_LAYERS = 1024,
     MOST_STRING = 256,
-    MOST_DEPTH = 8, /* of what is skipped */
+    MOST_DEPTH = 8,         /* of what is skipped */
     MOST_NUMBERS = 1 << 26, /* of a layer: 256 MB */
     MOST_SETTINGS = 64,
     CHUNK = 1 << 16,
@@ -33,7 +35,7 @@ typedef struct reading {
     tt_error *err;
     /* the text: what is left of the piece in hand, and where the next comes from */
     const unsigned char *at, *end;
-    size_t before;   /* bytes of text before `end` */
+    size_t before; /* bytes of text before `end` */
     bool gz, ended;
     z_stream z;
     unsigned char *piece; /* CHUNK bytes of inflated text */
@@ -76,7 +78,8 @@ static tt_status refill(reading *r)
     if (st == Z_MEM_ERROR)
         return tt_fail(r->err, TT_ERR_MEMORY, "%s: no memory for inflating it", r->w->path);
     if ((st != Z_OK && st != Z_STREAM_END) || (st == Z_OK && !got))
-        return FAIL(r, TT_ERR_FORMAT, "the compressed text is cut short or damaged after byte %zu of the file",
+        return FAIL(r, TT_ERR_FORMAT,
+                    "the compressed text is cut short or damaged after byte %zu of the file",
                     r->w->size - r->z.avail_in);
     r->ended = st == Z_STREAM_END;
     if (r->ended && r->z.avail_in)
@@ -185,7 +188,9 @@ static tt_status read_word(reading *r)
     int c;
     tt_status st = look_past_blanks(r, &c);
     const int first = c;
-    while (!st && c >= 0 && ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '+' || c == '.' || c == 'E')) {
+    while (
+        !st && c >= 0 &&
+        ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '+' || c == '.' || c == 'E')) {
         if (n == TT_LONGEST_NUMBER)
             return FAIL(r, TT_ERR_FORMAT, "a number of more than %d bytes", TT_LONGEST_NUMBER);
         r->string[n++] = (char)c;
@@ -297,7 +302,8 @@ static tt_status read_array(reading *r, int rank, size_t *shape)
                 break;
             depth--;
             if (seen[depth] && length[depth] != shape[depth])
-                return FAIL(r, TT_ERR_FORMAT, "arrays of %zu and of %zu values side by side", shape[depth], length[depth]);
+                return FAIL(r, TT_ERR_FORMAT, "arrays of %zu and of %zu values side by side", shape[depth],
+                            length[depth]);
             seen[depth] = true;
             shape[depth] = length[depth];
             if (!depth)
@@ -311,7 +317,8 @@ static tt_status read_array(reading *r, int rank, size_t *shape)
 /* ---- layers --------------------------------------------------------------------------------------- */
 
 enum { N_IN, N_OUT, K_W, K_H, D_W, D_H, PAD_W, PAD_H, FIELDS };
-static const char *const field_name[FIELDS] = {"nInputPlane", "nOutputPlane", "kW", "kH", "dW", "dH", "padW", "padH"};
+static const char *const field_name[FIELDS] = {"nInputPlane", "nOutputPlane", "kW",   "kH",
+                                               "dW",          "dH",           "padW", "padH"};
 
 typedef struct layer {
     double field[FIELDS]; /* -1: not there */
@@ -407,7 +414,8 @@ static tt_status read_field(reading *r, layer *l, int number)
                 return FAIL(r, TT_ERR_FORMAT, "layer %d: its %s stands twice", number, key);
             st = read_number(r, &l->field[i]);
             if (!st && !(l->field[i] >= 0 && l->field[i] < 1 << 20))
-                return FAIL(r, TT_ERR_FORMAT, "layer %d: %s is %g, a number from 0 is wanted", number, key, l->field[i]);
+                return FAIL(r, TT_ERR_FORMAT, "layer %d: %s is %g, a number from 0 is wanted", number, key,
+                            l->field[i]);
             return st;
         }
     return skip_value(r);
@@ -421,20 +429,22 @@ static tt_status check_layer(reading *r, const layer *l, int number)
     if (!l->weight[0] || !l->bias[0])
         return FAIL(r, TT_ERR_FORMAT, "layer %d has no %s", number, l->weight[0] ? "bias" : "weight");
     if (*l->class_name && !strstr(l->class_name, "Convolution"))
-        return FAIL(r, TT_ERR_UNSUPPORTED, "layer %d is a %.60s, a convolution is wanted", number, l->class_name);
+        return FAIL(r, TT_ERR_UNSUPPORTED, "layer %d is a %.60s, a convolution is wanted", number,
+                    l->class_name);
     const double says[] = {(double)in, (double)out, (double)l->weight[3], (double)l->weight[2]};
     for (int i = N_IN; i <= K_H; i++)
         if (l->field[i] != says[i])
-            return FAIL(r, TT_ERR_FORMAT, "layer %d: %s is %g, and its weight is of %zux%zux%zux%zu", number, field_name[i],
-                        l->field[i], l->weight[0], l->weight[1], l->weight[2], l->weight[3]);
+            return FAIL(r, TT_ERR_FORMAT, "layer %d: %s is %g, and its weight is of %zux%zux%zux%zu", number,
+                        field_name[i], l->field[i], l->weight[0], l->weight[1], l->weight[2], l->weight[3]);
     if (l->bias[0] != out)
         return FAIL(r, TT_ERR_FORMAT, "layer %d: %zu biases for %zu outputs", number, l->bias[0], out);
     /* what the known networks do, in case a file says: stride and padding by the form of the layer */
     const double k = (double)l->weight[2], stride = full || k == 2 ? 2 : 1, pad = full && k == 4 ? 3 : 0;
     for (int i = D_W; i <= PAD_H; i++)
         if (l->field[i] >= 0 && l->field[i] != (i <= D_H ? stride : pad))
-            return FAIL(r, TT_ERR_UNSUPPORTED, "layer %d: %s is %g; of a %s of %gx%g, %g is wanted", number, field_name[i],
-                        l->field[i], full ? "transposed convolution" : "convolution", k, k, i <= D_H ? stride : pad);
+            return FAIL(r, TT_ERR_UNSUPPORTED, "layer %d: %s is %g; of a %s of %gx%g, %g is wanted", number,
+                        field_name[i], l->field[i], full ? "transposed convolution" : "convolution", k, k,
+                        i <= D_H ? stride : pad);
     return TT_OK;
 }
 

@@ -28,7 +28,8 @@ static void check_failure(const tt_weights *w, tt_status st, const tt_error *err
 {
     ck_assert_msg(err->status == st, "%s: status %d, error says %d", what, st, err->status);
     ck_assert_msg(strlen(err->text) > 10 && !strpbrk(err->text, "\n\r\t"), "%s: '%s'", what, err->text);
-    ck_assert_msg(st == TT_ERR_MEMORY || !strncmp(err->text, "test", 4), "%s: does not begin with the file: '%s'", what, err->text);
+    ck_assert_msg(st == TT_ERR_MEMORY || !strncmp(err->text, "test", 4),
+                  "%s: does not begin with the file: '%s'", what, err->text);
     ck_assert_msg(!w->path && !w->tensors && !w->count && !w->metadata && !w->bytes && !w->made && !w->layers,
                   "%s: not cleared", what);
 }
@@ -43,7 +44,8 @@ static void check_success(const tt_weights *w, const char *what)
         ck_assert_msg(t->layer <= w->layer_count, "%s: %s: of layer %zu", what, t->name, t->layer);
         for (int d = 0; d < t->rank; d++)
             count *= t->shape[d];
-        ck_assert_msg(count == t->count && t->bytes == count * tt_dtype_size(t->dtype), "%s: %s", what, t->name);
+        ck_assert_msg(count == t->count && t->bytes == count * tt_dtype_size(t->dtype), "%s: %s", what,
+                      t->name);
         volatile unsigned char sum = 0; /* every byte can be read */
         for (size_t b = 0; b < t->bytes; b++)
             sum = (unsigned char)(sum + t->data[b]);
@@ -109,7 +111,8 @@ static void survives(const unsigned char *bytes, size_t size, const char *what, 
     tt_status st = rk_open(&w, f, what, &err);
     if (!st) {
         st = describe(&w, &err);
-        ck_assert_msg(!st || (err.status == st && strlen(err.text) > 10), "%s: status %d, '%s'", what, st, err.text);
+        ck_assert_msg(!st || (err.status == st && strlen(err.text) > 10), "%s: status %d, '%s'", what, st,
+                      err.text);
         check_success(&w, what);
         tt_weights_clear(&w);
     }
@@ -119,7 +122,8 @@ static void survives(const unsigned char *bytes, size_t size, const char *what, 
 size_t rk_damage(rk_file f, size_t *made)
 {
     damage d = {.f = f};
-    *made = hostile_prefixes(f.bytes, f.size, survives, &d) + hostile_bits(f.bytes, f.size, 0, f.size, survives, &d);
+    *made = hostile_prefixes(f.bytes, f.size, survives, &d) +
+            hostile_bits(f.bytes, f.size, 0, f.size, survives, &d);
     d.beside = true;
     if (f.beside)
         *made += hostile_prefixes(f.beside, f.beside_size, survives, &d) +

@@ -18,8 +18,8 @@ typedef struct rk_file {
 unsigned char *rk_read(const char *path, size_t *size);
 
 /*
- * Opens the file as "test". A failure must be one clean sentence about it and leave nothing, a success be sound: order
- * of the names, shapes, every byte of data readable. `what` says in words what file it is.
+ * Opens the file as "test". A failure must be one clean sentence about it and leave nothing, a success be
+ * sound: order of the names, shapes, every byte of data readable. `what` says in words what file it is.
  */
 tt_status rk_open(tt_weights *w, rk_file f, const char *what, tt_error *err);
 
@@ -27,8 +27,8 @@ tt_status rk_open(tt_weights *w, rk_file f, const char *what, tt_error *err);
 void rk_refused(rk_file f, const char *what, tt_status status, const char *words);
 
 /*
- * Every prefix and every change of a byte, of either file, is opened, adopted and described, and survives. Returns how
- * many of them were refused; *made is how many there were.
+ * Every prefix and every change of a byte, of either file, is opened, adopted and described, and survives.
+ * Returns how many of them were refused; *made is how many there were.
  */
 size_t rk_damage(rk_file f, size_t *made);
 

@@ -28,7 +28,8 @@ static void put(out *o, const void *bytes, size_t n)
 
 static void put_u32(out *o, uint32_t v)
 {
-    const unsigned char b[4] = {(unsigned char)v, (unsigned char)(v >> 8), (unsigned char)(v >> 16), (unsigned char)(v >> 24)};
+    const unsigned char b[4] = {(unsigned char)v, (unsigned char)(v >> 8), (unsigned char)(v >> 16),
+                                (unsigned char)(v >> 24)};
     put(o, b, 4);
 }
 
@@ -113,17 +114,19 @@ START_TEST(every_storage_is_read)
         const void *numbers;
         size_t size;
         double first;
-    } tries[] = {{1, i8, 1, -1},           {2, u8, 1, 255},          {3, i16, 2, -300},      {4, u16, 2, 65535},
-                 {5, i32, 4, -70000},      {6, u32, 4, 4000000000.}, {12, i64, 8, -5000000000.}, {13, u64, 8, 5000000000.},
-                 {7, f32, 4, 0.5},         {9, f64, 8, 0.1}};
+    } tries[] = {
+        {1, i8, 1, -1},      {2, u8, 1, 255},          {3, i16, 2, -300},          {4, u16, 2, 65535},
+        {5, i32, 4, -70000}, {6, u32, 4, 4000000000.}, {12, i64, 8, -5000000000.}, {13, u64, 8, 5000000000.},
+        {7, f32, 4, 0.5},    {9, f64, 8, 0.1}};
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++)
-        for (unsigned class = 6; class <= 15; class++)
+        for (unsigned class = 6; class <= 15; class ++)
             for (int compressed = 0; compressed < 2; compressed++) {
                 out o = variable(class, tries[i].type, tries[i].numbers, 6 * tries[i].size, compressed);
                 tt_weights w;
                 tt_error err;
                 float v[6];
-                ck_assert_msg(!rk_open(&w, file(&o), "storage", &err), "type %u: %s", tries[i].type, err.text);
+                ck_assert_msg(!rk_open(&w, file(&o), "storage", &err), "type %u: %s", tries[i].type,
+                              err.text);
                 ck_assert_uint_eq(w.count, 1);
                 ck_assert_str_eq(w.tensors[0].name, "x");
                 ck_assert_int_eq(w.tensors[0].rank, 2);
@@ -205,13 +208,19 @@ START_TEST(what_is_wrong_is_said)
     refused_at(PLAIN, 124, "\0\2IM", 4, TT_ERR_UNSUPPORTED, "a MATLAB 7.3 file (HDF5)");
     refused_at(PLAIN, 0, "\x89HDF\r\n\x1a\n", 8, TT_ERR_UNSUPPORTED, "a MATLAB 7.3 file (HDF5)");
     refused_at(PLAIN, 124, "\0\3IM", 4, TT_ERR_FORMAT, "byte 124: not the version and byte order");
-    refused_at(PLAIN, 128, "\x07", 1, TT_ERR_FORMAT, "byte 128: an element of type 7, a variable (14 or 15) is wanted");
-    refused_at(PLAIN, 132, "\xff", 1, TT_ERR_FORMAT, "byte 128: the next variable has 255 bytes, and 104 follow");
-    refused_at(PLAIN, 130, "\x05", 1, TT_ERR_FORMAT, "byte 128: the next variable is a small element of 5 bytes");
-    refused_at(PLAIN, 136, "\x05", 1, TT_ERR_FORMAT, "byte 136: the flags of a variable is of type 5, type 6 is wanted");
+    refused_at(PLAIN, 128, "\x07", 1, TT_ERR_FORMAT,
+               "byte 128: an element of type 7, a variable (14 or 15) is wanted");
+    refused_at(PLAIN, 132, "\xff", 1, TT_ERR_FORMAT,
+               "byte 128: the next variable has 255 bytes, and 104 follow");
+    refused_at(PLAIN, 130, "\x05", 1, TT_ERR_FORMAT,
+               "byte 128: the next variable is a small element of 5 bytes");
+    refused_at(PLAIN, 136, "\x05", 1, TT_ERR_FORMAT,
+               "byte 136: the flags of a variable is of type 5, type 6 is wanted");
     refused_at(PLAIN, 145, "\x08", 1, TT_ERR_UNSUPPORTED, "x is of complex numbers");
-    refused_at(PLAIN, 160, "\xff\xff\xff\xff", 4, TT_ERR_FORMAT, "byte 152: the dimensions of a variable are larger");
-    refused_at(PLAIN, 160, "\x03", 1, TT_ERR_FORMAT, "byte 184: x has 48 bytes of numbers, its dimensions want 9 of 8");
+    refused_at(PLAIN, 160, "\xff\xff\xff\xff", 4, TT_ERR_FORMAT,
+               "byte 152: the dimensions of a variable are larger");
+    refused_at(PLAIN, 160, "\x03", 1, TT_ERR_FORMAT,
+               "byte 184: x has 48 bytes of numbers, its dimensions want 9 of 8");
     refused_at(PLAIN, 184, "\x08", 1, TT_ERR_FORMAT, "byte 184: the numbers of x are of type 8");
     refused_at(PLAIN, 184, "\x0e", 1, TT_ERR_FORMAT, "byte 184: the numbers of x are of type 14");
     /* of a compressed one: the stream, its length, its checksum, what is inside */
@@ -219,16 +228,19 @@ START_TEST(what_is_wrong_is_said)
     out o = SMALL;
     const size_t end = o.n;
     free(o.b);
-    refused_at(SMALL, 136, "\xff\xff", 2, TT_ERR_FORMAT, "byte 136: the compressed variable is cut short or damaged");
+    refused_at(SMALL, 136, "\xff\xff", 2, TT_ERR_FORMAT,
+               "byte 136: the compressed variable is cut short or damaged");
     refused_at(SMALL, end - 1, "\x55", 1, TT_ERR_FORMAT, "its checksum is wrong");
     out wrong = {NULL, 0}, m = begin_matrix(6, "x", 2, (uint32_t[]){2, 3});
     put_header(&wrong);
     put_element(&m, 9, six, 40);
     put_matrix(&wrong, m, true);
-    rk_refused(file(&wrong), "inside", TT_ERR_FORMAT, "byte 48 of an inflated variable: x has 40 bytes of numbers");
+    rk_refused(file(&wrong), "inside", TT_ERR_FORMAT,
+               "byte 48 of an inflated variable: x has 40 bytes of numbers");
     free(wrong.b);
     o = PLAIN;
-    rk_refused((rk_file){o.b, 100, NULL, 0}, "header", TT_ERR_FORMAT, "cut short: 100 bytes, the header of a MATLAB file has 128");
+    rk_refused((rk_file){o.b, 100, NULL, 0}, "header", TT_ERR_FORMAT,
+               "cut short: 100 bytes, the header of a MATLAB file has 128");
     free(o.b);
 }
 END_TEST
@@ -273,7 +285,7 @@ END_TEST
 /* SRCNN of one feature and windows of one pixel. */
 static out smallest_srcnn(void)
 {
-    static const char *const names[] = {"weights_conv1", "biases_conv1", "weights_conv2",
+    static const char *const names[] = {"weights_conv1", "biases_conv1",  "weights_conv2",
                                         "biases_conv2",  "weights_conv3", "biases_conv3"};
     static const double one = 1;
     out o = {NULL, 0};

@@ -1,6 +1,6 @@
 #define _DEFAULT_SOURCE /* mkdtemp */
-/* The reader of ncnn's two files: what it takes, what it says of what it does not. What the layers mean is tested in
- * tests/models/test_foreign.c. */
+/* The reader of ncnn's two files: what it takes, what it says of what it does not. What the layers mean is
+ * tested in tests/models/test_foreign.c. */
 #include "engine/weights.h"
 #include "engine/weights/number.h"
 #include "tests/engine/reader_kit.h"
@@ -43,7 +43,8 @@ static void put(bin *f, const void *bytes, size_t n)
 
 static void put_u32(bin *f, uint32_t v)
 {
-    const unsigned char b[4] = {(unsigned char)v, (unsigned char)(v >> 8), (unsigned char)(v >> 16), (unsigned char)(v >> 24)};
+    const unsigned char b[4] = {(unsigned char)v, (unsigned char)(v >> 8), (unsigned char)(v >> 16),
+                                (unsigned char)(v >> 24)};
     put(f, b, 4);
 }
 
@@ -157,7 +158,8 @@ START_TEST(a_damaged_text_is_refused)
         {"9 10\n", "9 11\n", TT_ERR_FORMAT, "11 blobs were announced, and there are 10"},
         {"Split s 1 2", "Split s 1 3", TT_ERR_FORMAT, "line 4: ends before the name of a blob"},
         {"Split s 1 2", "Split s 1 -2", TT_ERR_FORMAT, "line 4: the number of outputs is -2"},
-        {"Split s 1 2", "Split s 1 99999999999999999999", TT_ERR_FORMAT, "the number of outputs is 99999999999999999999"},
+        {"Split s 1 2", "Split s 1 99999999999999999999", TT_ERR_FORMAT,
+         "the number of outputs is 99999999999999999999"},
         {"BinaryOp add 2 1 f g sum", "BinaryOp", TT_ERR_FORMAT, "line 10: ends before the name of the layer"},
         {"b g 0=1", "q g 0=1", TT_ERR_FORMAT, "line 9: layer n: reads the blob q before any layer makes it"},
         {"c d 0=1", "c c 0=1", TT_ERR_FORMAT, "line 6: layer p0: makes the blob c, which is there already"},
@@ -173,11 +175,13 @@ START_TEST(a_damaged_text_is_refused)
         {"0=1 1=3", "0=1.5 1=3", TT_ERR_FORMAT, "layer c0: the value of key 0 is 1.5"},
         {"0=1 1=3", "0=1 1=100000", TT_ERR_FORMAT, "layer c0: the value of key 1 is 100000"},
         {"0=1 1=3", "0=1 1=3 8=1", TT_ERR_UNSUPPORTED, "layer c0: key 8 makes it int8"},
-        {"6=9\n", "6=10\n", TT_ERR_FORMAT, "layer c0: 10 weights, no multiple of 1 outputs with a window of 3x3"},
+        {"6=9\n", "6=10\n", TT_ERR_FORMAT,
+         "layer c0: 10 weights, no multiple of 1 outputs with a window of 3x3"},
         {"6=9\n", "6=18\n", TT_ERR_FORMAT, "test.bin: byte"},
         {"6=9\n", "\n", TT_ERR_FORMAT, "layer c0: the value of key 6 is -1"},
         {"5=1 6=36\n", "5=0 6=36\n", TT_ERR_FORMAT, "bytes at the end belong to no layer"},
-        {"PReLU p0", "LayerNorm p0", TT_ERR_UNSUPPORTED, "line 6: layer p0: its type, LayerNorm, is of no network"},
+        {"PReLU p0", "LayerNorm p0", TT_ERR_UNSUPPORTED,
+         "line 6: layer p0: its type, LayerNorm, is of no network"},
         {"BinaryOp add 2 1 f g sum", "Scale add 2 1 f g sum", TT_ERR_UNSUPPORTED, "its type, Scale,"},
         {"Interp n", "Interp \x01", TT_ERR_FORMAT, "line 9: byte 195: 1 is no letter"},
         {"PReLU p0", "PReLU c0", TT_ERR_FORMAT, "the name stands twice"},
@@ -230,7 +234,8 @@ START_TEST(tags_are_told_apart)
     bin f = {.n = 0};
     put_u32(&f, 0x000D4B38);
     put_u32(&f, 0);
-    rk_refused(pair(text, &f), "int8", TT_ERR_UNSUPPORTED, "test.bin: byte 0: the weights of layer c are int8");
+    rk_refused(pair(text, &f), "int8", TT_ERR_UNSUPPORTED,
+               "test.bin: byte 0: the weights of layer c are int8");
 }
 END_TEST
 
@@ -275,7 +280,9 @@ START_TEST(either_file_may_be_named)
     snprintf(weights, sizeof weights, "%s/a.b.bin", dir);
     write_file(param, tiny, strlen(tiny));
     ck_assert_int_eq(tt_weights_open(&w, param, &err), TT_ERR_INPUT);
-    snprintf(want, sizeof want, "%s: is one of two files, and the other is missing: %s: cannot be opened: No such file", param, weights);
+    snprintf(want, sizeof want,
+             "%s: is one of two files, and the other is missing: %s: cannot be opened: No such file", param,
+             weights);
     ck_assert_msg(!strncmp(err.text, want, strlen(want)), "%s", err.text);
     write_file(weights, f.b, f.n);
     for (int i = 0; i < 2; i++) {
@@ -304,8 +311,10 @@ START_TEST(other_forms_are_refused_by_name)
 {
     static const unsigned char binary[] = {0xdd, 0x85, 0x76, 0x00, 1, 0, 0, 0};
     const bin f = tiny_bin();
-    rk_refused((rk_file){binary, sizeof binary, f.b, f.n}, "binary", TT_ERR_UNSUPPORTED, "test: the binary form of a .param");
-    rk_refused((rk_file){tiny, strlen(tiny), NULL, 0}, "alone", TT_ERR_INPUT, "its .bin did not come with it");
+    rk_refused((rk_file){binary, sizeof binary, f.b, f.n}, "binary", TT_ERR_UNSUPPORTED,
+               "test: the binary form of a .param");
+    rk_refused((rk_file){tiny, strlen(tiny), NULL, 0}, "alone", TT_ERR_INPUT,
+               "its .bin did not come with it");
     char *large = malloc(2 << 20);
     ck_assert_ptr_nonnull(large);
     memset(large, ' ', 2 << 20);
@@ -337,11 +346,28 @@ END_TEST
 
 START_TEST(numbers_are_read_exactly)
 {
-    static const char *const good[] = {"0",    "-0",     "1",    "0.25",    "2.000000e-01", "1e22",
-                                       "1e23", "1.5E+3", "9007199254740993", "0.1", "-23300", "123456789012345678901234567890",
-                                       "4.9406564584124654e-324", "1.7976931348623157e308", "0.30000000000000004",
-                                       "-0.23552840948104858", "5e-1", "00.5", "1e400", "1e-400"};
-    static const char *const bad[] = {"", "-", ".5", "5.", "1e", "1e+", "+1", "0x10", "nan", "inf", "1,5", "1 ", " 1", "1.2.3", "--1"};
+    static const char *const good[] = {"0",
+                                       "-0",
+                                       "1",
+                                       "0.25",
+                                       "2.000000e-01",
+                                       "1e22",
+                                       "1e23",
+                                       "1.5E+3",
+                                       "9007199254740993",
+                                       "0.1",
+                                       "-23300",
+                                       "123456789012345678901234567890",
+                                       "4.9406564584124654e-324",
+                                       "1.7976931348623157e308",
+                                       "0.30000000000000004",
+                                       "-0.23552840948104858",
+                                       "5e-1",
+                                       "00.5",
+                                       "1e400",
+                                       "1e-400"};
+    static const char *const bad[] = {"",    "-",   ".5",  "5.", "1e", "1e+",   "+1", "0x10",
+                                      "nan", "inf", "1,5", "1 ", " 1", "1.2.3", "--1"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         double d, want = strtod(good[i], NULL);
         ck_assert_msg(tt_number(good[i], strlen(good[i]), &d), "%s", good[i]);

@@ -15,7 +15,8 @@ static const char two[] =
     "[{\"nInputPlane\":1,\"nOutputPlane\":2,\"kW\":1,\"kH\":1,\"dW\":1,\"dH\":1,\"padW\":0,\"padH\":0,"
     "\"class_name\":\"nn.SpatialConvolutionMM\",\"model_config\":{\"arch_name\":\"toy\",\"resize\":false,"
     "\"more\":[1,{\"a\":null}],\"scale_factor\":2},\n \"weight\":[[[[0.5]]],[[[-1e-1]]]],\"bias\":[1,2]},\n"
-    " {\"class_name\":\"nn.SpatialFullConvolution\",\"bias\":[3],\"weight\":[[[[1,2,3,4],[1,2,3,4],[1,2,3,4],[1,2,3,4]]],"
+    " {\"class_name\":\"nn.SpatialFullConvolution\",\"bias\":[3],\"weight\":[[[[1,2,3,4],[1,2,3,4],[1,2,3,4],"
+    "[1,2,3,4]]],"
     "[[[5,2,3,4],[1,2,3,4],[1,2,3,4],[1,2,3,4]]]],\"nInputPlane\":2,\"nOutputPlane\":1,\"kW\":4,\"kH\":4,"
     "\"unknown\":{\"x\":[[],{}],\"y\":\"\\\"]\"}}]\n";
 
@@ -67,13 +68,15 @@ START_TEST(layers_are_read)
         tt_weights w;
         tt_error err;
         float v[32];
-        ck_assert_msg(!rk_open(&w, gz ? (rk_file){z, size, NULL, 0} : text_file(two), "two", &err), "%s", err.text);
+        ck_assert_msg(!rk_open(&w, gz ? (rk_file){z, size, NULL, 0} : text_file(two), "two", &err), "%s",
+                      err.text);
         ck_assert_str_eq(w.format, "waifu2x JSON");
         ck_assert_uint_eq(w.layer_count, 2);
         ck_assert_str_eq(w.layers[1].type, "nn.SpatialFullConvolution");
         ck_assert_uint_eq(w.count, 4);
         const tt_tensor *t = tt_weights_find(&w, "0.weight");
-        ck_assert(t && t->rank == 4 && t->shape[0] == 2 && t->shape[1] == 1 && t->shape[2] == 1 && t->layer == 1);
+        ck_assert(t && t->rank == 4 && t->shape[0] == 2 && t->shape[1] == 1 && t->shape[2] == 1 &&
+                  t->layer == 1);
         ck_assert_int_eq(tt_tensor_floats(&w, t, v, &err), TT_OK);
         ck_assert(v[0] == 0.5f && v[1] == -0.1f);
         t = tt_weights_find(&w, "1.weight"); /* [in,out,...] as it stands */
@@ -93,8 +96,9 @@ END_TEST
 /* Very old files say less. */
 START_TEST(missing_fields_are_borne)
 {
-    static const char old[] = " [ { \"weight\" : [ [ [ [ 0.5 ] ] ] ] , \"bias\" : [ 1 ] , \"nInputPlane\" : 1 ,\r\n"
-                              "\"nOutputPlane\" : 1 , \"kW\" : 1 , \"kH\" : 1 } ] ";
+    static const char old[] =
+        " [ { \"weight\" : [ [ [ [ 0.5 ] ] ] ] , \"bias\" : [ 1 ] , \"nInputPlane\" : 1 ,\r\n"
+        "\"nOutputPlane\" : 1 , \"kW\" : 1 , \"kH\" : 1 } ] ";
     tt_weights w;
     tt_error err;
     ck_assert_msg(!rk_open(&w, text_file(old), "old", &err), "%s", err.text);
@@ -121,18 +125,23 @@ START_TEST(what_is_wrong_is_said)
         {"[[[-1e-1]]]", "[[[null]]]", TT_ERR_FORMAT, "'null' is no number"},
         {"[[[-1e-1]]]", "[[[NaN]]]", TT_ERR_FORMAT, "'N' where a number is wanted"},
         {"[[[-1e-1]]]", "[[[1.]]]", TT_ERR_FORMAT, "'1.' is no number"},
-        {"\"nOutputPlane\":2", "\"nOutputPlane\":3", TT_ERR_FORMAT, "layer 0: nOutputPlane is 3, and its weight is of 2x1x1x1"},
-        {"\"nInputPlane\":2", "\"nInputPlane\":1", TT_ERR_FORMAT, "layer 1: nInputPlane is 1, and its weight is of 2x1x4x4"},
+        {"\"nOutputPlane\":2", "\"nOutputPlane\":3", TT_ERR_FORMAT,
+         "layer 0: nOutputPlane is 3, and its weight is of 2x1x1x1"},
+        {"\"nInputPlane\":2", "\"nInputPlane\":1", TT_ERR_FORMAT,
+         "layer 1: nInputPlane is 1, and its weight is of 2x1x4x4"},
         {"\"kW\":4,", "", TT_ERR_FORMAT, "layer 1: kW is -1"},
         {"\"kW\":4", "\"kW\":-4", TT_ERR_FORMAT, "layer 1: kW is -4, a number from 0 is wanted"},
         {"\"kW\":4", "\"kW\":4,\"kW\":4", TT_ERR_FORMAT, "layer 1: its kW stands twice"},
-        {"\"dW\":1", "\"dW\":2", TT_ERR_UNSUPPORTED, "layer 0: dW is 2; of a convolution of 1x1, 1 is wanted"},
+        {"\"dW\":1", "\"dW\":2", TT_ERR_UNSUPPORTED,
+         "layer 0: dW is 2; of a convolution of 1x1, 1 is wanted"},
         {"\"padH\":0", "\"padH\":1", TT_ERR_UNSUPPORTED, "layer 0: padH is 1"},
-        {"nn.SpatialConvolutionMM", "nn.Linear", TT_ERR_UNSUPPORTED, "layer 0 is a nn.Linear, a convolution is wanted"},
+        {"nn.SpatialConvolutionMM", "nn.Linear", TT_ERR_UNSUPPORTED,
+         "layer 0 is a nn.Linear, a convolution is wanted"},
         {"]\n", "],\n", TT_ERR_FORMAT, "',' where the end of the text is wanted"},
         {"{\"x\":[[],{}],", "{\"x\":[[[[[[[[[[", TT_ERR_FORMAT, "nested deeper than 8"},
         {"},\n {", "}\n {", TT_ERR_FORMAT, "'{' where a comma or ] is wanted"},
-        {"\"arch_name\":\"toy\"", "\"arch_name\":\"t\noy\"", TT_ERR_FORMAT, "byte 10 where the end of a string"},
+        {"\"arch_name\":\"toy\"", "\"arch_name\":\"t\noy\"", TT_ERR_FORMAT,
+         "byte 10 where the end of a string"},
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         char *text = replaced(two, tries[i].from, tries[i].to);
@@ -151,17 +160,20 @@ START_TEST(a_damaged_stream_is_refused)
 {
     size_t size;
     unsigned char *z = squeezed(two, strlen(two), &size);
-    rk_refused((rk_file){z, size - 9, NULL, 0}, "cut", TT_ERR_FORMAT, "the compressed text is cut short or damaged");
+    rk_refused((rk_file){z, size - 9, NULL, 0}, "cut", TT_ERR_FORMAT,
+               "the compressed text is cut short or damaged");
     z[size - 6] ^= 1;
     rk_refused((rk_file){z, size, NULL, 0}, "checksum", TT_ERR_FORMAT, "cut short or damaged");
     z[size - 6] ^= 1;
     z = realloc(z, size + 1);
     ck_assert_ptr_nonnull(z);
     z[size] = 0;
-    rk_refused((rk_file){z, size + 1, NULL, 0}, "trailing", TT_ERR_FORMAT, "1 bytes of the file follow the end");
+    rk_refused((rk_file){z, size + 1, NULL, 0}, "trailing", TT_ERR_FORMAT,
+               "1 bytes of the file follow the end");
     free(z);
     z = squeezed("hello, world", 12, &size);
-    rk_refused((rk_file){z, size, NULL, 0}, "other text", TT_ERR_FORMAT, "byte 0 of the inflated text: 'h' where the array of layers is wanted");
+    rk_refused((rk_file){z, size, NULL, 0}, "other text", TT_ERR_FORMAT,
+               "byte 0 of the inflated text: 'h' where the array of layers is wanted");
     free(z);
 }
 END_TEST

@@ -1,8 +1,8 @@
 #define _DEFAULT_SOURCE /* mkdtemp, symlink */
 /*
  * The published weight files themselves, against stored outputs of the second implementation of each network
- * (tests/reference/make_published.py). The files belong to others and are not in the repository: where they are not
- * beside it, in ../shared/weights or the folder that TINTYPE_WEIGHTS names, the test says so.
+ * (tests/reference/make_published.py). The files belong to others and are not in the repository: where they
+ * are not beside it, in ../shared/weights or the folder that TINTYPE_WEIGHTS names, the test says so.
  */
 #include "kernels/cpu.h"
 #include "tests/models/network.h"
@@ -22,9 +22,14 @@ static const struct {
     const char *settings[2];
 } files[] = {
     {"realesrgan-x4plus", "realesrgan/realesrgan-x4plus.param", "RRDBNet x4, 64 features, 23 blocks", {NULL}},
-    {"animevideov3-x4", "realesrgan/realesr-animevideov3-x4.bin",
-     "SRVGGNetCompact x4, 64 features, 18 convolutions, prelu", {NULL}},
-    {"upscayl-lite-4x", "realesrgan/upscayl-lite-4x.param", "SRVGGNetCompact x4, 64 features, 34 convolutions, prelu", {NULL}},
+    {"animevideov3-x4",
+     "realesrgan/realesr-animevideov3-x4.bin",
+     "SRVGGNetCompact x4, 64 features, 18 convolutions, prelu",
+     {NULL}},
+    {"upscayl-lite-4x",
+     "realesrgan/upscayl-lite-4x.param",
+     "SRVGGNetCompact x4, 64 features, 34 convolutions, prelu",
+     {NULL}},
     {"upconv_7-art", "waifu2x/models-upconv_7_anime_style_art_rgb/scale2.0x_model.bin", "upconv_7", {NULL}},
     {"upconv_7-photo", "waifu2x/models-upconv_7_photo/noise1_scale2.0x_model.param", "upconv_7", {NULL}},
     {"cunet", "waifu2x/models-cunet/scale2.0x_model.bin", "upcunet", {NULL}},
@@ -119,9 +124,11 @@ START_TEST(reduced_forms_give_the_stored_outputs)
     snprintf(bin, sizeof bin, "%s/x.bin", dir);
     ck_assert_int_eq(symlink(from, bin), 0);
     copy_text(path, param, NULL, NULL);
-    gives(param, "animevideov3-x2", NULL, "SRVGGNetCompact x4, 64 features, 18 convolutions, prelu, reduced to 1/2");
+    gives(param, "animevideov3-x2", NULL,
+          "SRVGGNetCompact x4, 64 features, 18 convolutions, prelu, reduced to 1/2");
     copy_text(path, param, "5.000000e-01", "7.500000e-01");
-    gives(bin, "animevideov3-x3", NULL, "SRVGGNetCompact x4, 64 features, 18 convolutions, prelu, reduced to 3/4");
+    gives(bin, "animevideov3-x3", NULL,
+          "SRVGGNetCompact x4, 64 features, 18 convolutions, prelu, reduced to 3/4");
     unlink(param);
     unlink(bin);
     rmdir(dir);

@@ -15,7 +15,8 @@ typedef struct writing {
 #if defined __GNUC__
 __attribute__((format(printf, 2, 3)))
 #endif
-static void line(writing *w, const char *format, ...)
+static void
+line(writing *w, const char *format, ...)
 {
     va_list ap;
     w->f.param = realloc(w->f.param, w->f.param_size + 400);
@@ -70,8 +71,9 @@ static void convolution(writing *w, const tt_node *n, int id)
     else if (n->act == TT_ACT_PRELU && !n->slopes)
         snprintf(act, sizeof act, " 9=2 -23310=1,%e", (double)n->slope);
     const bool transposed = n->op == TT_OP_DECONV;
-    line(w, "%s c%d 1 1 v%d %s%d 0=%d 1=%d 3=%d 4=%d 5=%d 6=%zu%s\n", transposed ? "Deconvolution" : "Convolution", id,
-         n->in[0], n->slopes ? "u" : "v", id, n->channels, n->k, n->stride, n->pad, n->bias != NULL, n->weight->count, act);
+    line(w, "%s c%d 1 1 v%d %s%d 0=%d 1=%d 3=%d 4=%d 5=%d 6=%zu%s\n",
+         transposed ? "Deconvolution" : "Convolution", id, n->in[0], n->slopes ? "u" : "v", id, n->channels,
+         n->k, n->stride, n->pad, n->bias != NULL, n->weight->count, act);
     put_tensor(w, n->weight, true, transposed);
     if (n->bias)
         put_tensor(w, n->bias, false, false);
@@ -100,7 +102,8 @@ static void node(writing *w, int id)
         for (int i = 0; i < 2; i++) /* a crop is told its size by the map it meets */
             if (w->g->node[n->in[i]].op == TT_OP_CROP) {
                 const tt_node *crop = &w->g->node[n->in[i]];
-                line(w, "Crop k%d 2 1 v%d v%d v%d 0=%d 1=%d\n", n->in[i], crop->in[0], n->in[!i], n->in[i], crop->r, crop->r);
+                line(w, "Crop k%d 2 1 v%d v%d v%d 0=%d 1=%d\n", n->in[i], crop->in[0], n->in[!i], n->in[i],
+                     crop->r, crop->r);
             }
         if (n->scale == 1)
             line(w, "BinaryOp a%d 2 1 v%d v%d v%d 0=0\n", id, x, y, id);
