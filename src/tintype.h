@@ -75,8 +75,8 @@ void tt_context_cancel(tt_context *c);
 /* ---- networks ------------------------------------------------------------------------------------- */
 
 /*
- * path      a weight file (safetensors, .pth); NULL or "default": the network embedded in the library
- * path      a weight file (safetensors, ncnn, MATLAB 5, waifu2x JSON); NULL or "default": the network embedded in the library
+ * path      a weight file (safetensors, .pth, ncnn, MATLAB 5, waifu2x JSON); NULL or "default": the network embedded
+ *           in the library
  * settings  "key=value", ..., NULL for what no tensor says (see models/README.md); or NULL
  */
 tt_status tt_network_open(tt_network **n, const char *path, const char *const *settings, tt_error *err);

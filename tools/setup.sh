@@ -63,10 +63,8 @@ fi
 mkdir -p "$(dirname "$config")"
 {
     echo "# written by tools/setup.sh"
-    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libzip libmd check)"
-    echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson libzip)"
-    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libmd zlib check)"
-    echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson zlib)"
+    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libzip zlib libmd check)"
+    echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson libzip zlib)"
     echo "PROGRAM_LIBS := $(pkg-config --libs libmd)"
     echo "TEST_LIBS := $(pkg-config --libs check)"
 } >"$config.new"
