@@ -70,7 +70,7 @@ static tt_status read_head(tt_weights *w, tt_cursor *c, tt_error *err)
 /* "storage 'KEY'" of the text node `key` */
 #define STORAGE_FAIL(c_at, key, status, format, ...)                                                         \
     tt_fail(err, status, "%s: byte %zu: storage '%.*s': " format, t->w->path, c_at,                          \
-            (int)((key)->count < 80 ? (key)->count : 80), (const char *)(key)->u.text, __VA_ARGS__)
+            tt_torch_shown((key)->count), (const char *)(key)->u.text, __VA_ARGS__)
 
 /* What follows on the pickles: each storage finds its place. */
 static tt_status place_storages(tt_torch *t, const tt_pickle *keys, tt_cursor *c, tt_error *err)
@@ -114,7 +114,7 @@ static tt_status place_storages(tt_torch *t, const tt_pickle *keys, tt_cursor *c
 static tt_status no_data(tt_torch *t, tt_torch_storage *s, tt_error *err)
 {
     return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, s->node, "storage '%.*s': the file holds no data of it",
-                         (int)(s->key_size < 80 ? s->key_size : 80), (const char *)s->key);
+                         tt_torch_shown(s->key_size), (const char *)s->key);
 }
 
 static tt_status open_pth_legacy(tt_weights *w, tt_error *err)

@@ -330,7 +330,7 @@ static tt_status check_kind(archive *a, tt_torch *t, tt_error *err)
 static tt_status load_storage(tt_torch *t, tt_torch_storage *s, tt_error *err)
 {
     archive *a = t->arg;
-    const int shown = (int)(s->key_size < 80 ? s->key_size : 80);
+    const int shown = tt_torch_shown(s->key_size);
     const zip_int64_t index = find(a, "data/", s->key, s->key_size);
     if (index < 0)
         return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, s->node,

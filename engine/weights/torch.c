@@ -79,11 +79,11 @@ static tt_status read_storage(const tt_torch *t, tt_node node, tt_torch_storage 
     if (!to_size(t, part[4], &s->count))
         return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, node,
                              "storage '%.*s': its count is not a whole number from 0 up",
-                             (int)(s->key_size < 80 ? s->key_size : 80), (const char *)s->key);
+                             tt_torch_shown(s->key_size), (const char *)s->key);
     s->known = storage_type(t, part[1], &s->dtype);
     if (s->known && !tt_mul(s->count, tt_dtype_size(s->dtype), &s->bytes))
         return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, node, "storage '%.*s': %zu values exceed any memory",
-                             (int)(s->key_size < 80 ? s->key_size : 80), (const char *)s->key, s->count);
+                             tt_torch_shown(s->key_size), (const char *)s->key, s->count);
     return TT_OK;
 }
 
@@ -113,7 +113,7 @@ static tt_status unite(tt_torch *t, tt_error *err)
         if (s->known != last->known || s->dtype != last->dtype || s->count != last->count)
             return TT_TORCH_FAIL(
                 t, err, TT_ERR_FORMAT, s->node, "storage '%.*s': of another type or size than at byte %u",
-                (int)(s->key_size < 80 ? s->key_size : 80), (const char *)s->key, t->p->nodes[last->node].at);
+                tt_torch_shown(s->key_size), (const char *)s->key, t->p->nodes[last->node].at);
     }
     t->count = kept;
     return TT_OK;

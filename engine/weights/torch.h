@@ -32,6 +32,12 @@ struct tt_torch {
     void *arg; /* the reader's */
 };
 
+/* How much of a key goes into a message. */
+static inline int tt_torch_shown(size_t key_size)
+{
+    return key_size < 80 ? (int)key_size : 80;
+}
+
 /* All storages of t->p, also those no tensor is seen to need. free() t->storages, whatever it returns. */
 tt_status tt_torch_storages(tt_torch *t, tt_error *err);
 /* The one of that key, or NULL. */

@@ -320,9 +320,12 @@ static tt_node inside(const tt_torch *t, tt_node dict)
             return n;
     }
     tt_node only = 0;
-    size_t found = 0;
+    size_t found = 0, steps = 0;
     for (pairs i = pairs_of(t, dict); next_pair(t, &i);) {
-        if (tt_torch_is_tensor(t, i.value))
+        const tt_pickle_node *value = node_of(t, i.value);
+        /* the same object's state would be looked through for each entry that is it */
+        steps += value->kind == TT_NODE_OBJECT ? node_of(t, value->count)->count : 0;
+        if (tt_torch_is_tensor(t, i.value) || steps > MAX_STEPS)
             return 0;
         if (is_module(t, i.value) || is_dict(t, i.value)) {
             only = i.value;

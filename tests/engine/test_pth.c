@@ -619,6 +619,17 @@ START_TEST(modules_without_end)
     expect((char *)words.p, TT_ERR_FORMAT, "stand in each other too often");
     free(words.p);
     expect("%M } ( '_parameters' } '_modules' } u b", TT_ERR_UNSUPPORTED, "no tensors in it");
+    /* an object that is no module, large too, everywhere in a dict */
+    words = (pw_bytes){0};
+    pw_put(&words, "%M }", 4);
+    for (int i = 0; i < 3000; i++)
+        pw_put(&words, " N N s", 6);
+    pw_put(&words, " b q0 0 } (", 11);
+    for (int i = 0; i < 3000; i++)
+        pw_put(&words, " 'a' h0", 7);
+    pw_put(&words, " u", 3);
+    expect((char *)words.p, TT_ERR_UNSUPPORTED, "no tensors in it");
+    free(words.p);
 }
 END_TEST
 
