@@ -92,19 +92,25 @@ static uint32_t be32(const unsigned char *p)
 }
 
 /*
- * What libpng would not tell in good words, before it is asked: the size against the limits, and whether there is an
- * animation (its first frame alone would pass for the whole).
+ * What libpng would not tell in good words, before it is asked: whether there is an animation (its first frame alone
+ * would pass for the whole). And what it would believe: a chunk other than pixels that is longer than the rest of
+ * the file gets its memory, up to 2 GiB, before it is read, so the file ends before that chunk.
  */
-static tt_status look_ahead(const reading *r)
+static tt_status look_ahead(reading *r)
 {
     const unsigned char *p = r->bytes;
+    bool pixels = false;
     if (r->size < 33 || be32(p + 8) != 13 || memcmp(p + 12, "IHDR", 4))
         return tt_fail(r->err, TT_ERR_FORMAT, "%s: damaged PNG: no complete header", r->label);
-    for (size_t at = 8; r->size - at >= 12;) { /* length (4) type (4) data CRC (4) */
+    for (size_t at = 8; r->size - at >= 8;) { /* length (4) type (4) data CRC (4) */
         const uint32_t n = be32(p + at);
-        if (n > r->size - at - 12 || !memcmp(p + at + 4, "IDAT", 4))
+        const bool idat = !memcmp(p + at + 4, "IDAT", 4), fits = r->size - at >= 12 && n <= r->size - at - 12;
+        if (!fits) {
+            r->size = idat ? r->size : at;
             break;
-        if (!memcmp(p + at + 4, "acTL", 4) && n >= 8 && be32(p + at + 8) > 1)
+        }
+        pixels = pixels || idat;
+        if (!pixels && !memcmp(p + at + 4, "acTL", 4) && n >= 8 && be32(p + at + 8) > 1)
             return tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: an animated PNG (%u frames); only single pictures are read",
                            r->label, be32(p + at + 8));
         at += 12 + (size_t)n;
