@@ -20,6 +20,8 @@
     X(models_ncnn_graph) \
     X(models_published) \
     X(src_png) \
+    X(src_jpeg) \
+    X(src_jpeg_damage) \
     X(src_tiles) \
     X(src_upscale) \
     X(src_compare) \

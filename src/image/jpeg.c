@@ -84,10 +84,11 @@ static void harmed(reading *r, const char *how)
     r->harm = true;
     if (!r->limits->salvage)
         longjmp(r->jump, 1);
-    /* Of a progressive picture whose first scan came whole something is known everywhere. */
+    /* Of a progressive picture whose first scan came whole something is known everywhere; but where there is harm,
+     * something is always missing. */
     const double rows = d->total_iMCU_rows;
     if (d->input_scan_number == 1 && rows > 0)
-        r->known = d->input_iMCU_row / rows;
+        r->known = fmin(d->input_iMCU_row / rows, 0.999);
     else if (d->input_scan_number > 1)
         r->known = 0.999;
 }
@@ -233,6 +234,22 @@ static void take_metadata(reading *r)
     }
 }
 
+/* A progressive picture is gathered as coefficients, two bytes each, beside the samples that come of them. */
+static tt_status can_be_gathered(reading *r, int channels)
+{
+    struct jpeg_decompress_struct *d = &r->d;
+    const uint64_t samples = (uint64_t)d->image_width * d->image_height * (uint64_t)channels;
+    uint64_t coefficients = 0;
+    if (!r->limits->max_bytes || !jpeg_has_multiple_scans(d))
+        return TT_OK;
+    for (int i = 0; i < d->num_components; i++)
+        coefficients += (uint64_t)d->comp_info[i].width_in_blocks * d->comp_info[i].height_in_blocks * DCTSIZE2;
+    if (samples + 2 * coefficients <= r->limits->max_bytes)
+        return TT_OK;
+    return tt_fail(r->err, TT_ERR_MEMORY, "%s: a progressive JPEG of %u x %u pixels needs more bytes than allowed",
+                   r->label, (unsigned)d->image_width, (unsigned)d->image_height);
+}
+
 /* Colours as they will come, the picture to hold them, and the file's words for them. */
 static void prepare(reading *r)
 {
@@ -262,6 +279,7 @@ static void prepare(reading *r)
         check(r, tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: a JPEG of %d components, whose colours are unknown",
                          r->label, d->num_components));
     }
+    check(r, can_be_gathered(r, channels));
     check(r, tt_image_allocate(img, d->image_width, d->image_height, channels, 8, r->label, r->limits, r->err));
     img->format = "JPEG";
     img->file_depth = 8;
