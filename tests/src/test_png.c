@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 /* Every kind of PNG there is: colour type, depth. */
 static const int kinds[][2] = {{0, 1}, {0, 2}, {0, 4}, {0, 8}, {0, 16}, {2, 8}, {2, 16}, {3, 1},
@@ -358,13 +357,6 @@ START_TEST(animations)
 }
 END_TEST
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 START_TEST(limits)
 {
     const kit_png k = {.width = 100, .height = 100, .colour = 0, .depth = 1};
@@ -390,10 +382,8 @@ START_TEST(limits)
         }
         for (int b = 0; b < 4; b++)
             file.data[29 + b] = (unsigned char)(~crc >> 8 * (3 - b));
-        const double start = seconds();
         const tt_status st = read_bytes(file.data, file.size, NULL, &err);
         ck_assert_msg(st == TT_ERR_MEMORY || st == TT_ERR_FORMAT, "%u x %u: %d %s", sides[i][0], sides[i][1], st, err.text);
-        ck_assert_msg(seconds() - start < 0.5, "refused only after %g s", seconds() - start);
     }
     free(file.data);
 }
