@@ -3,6 +3,7 @@
 
 #include "engine/status.h"
 #include "kernels/cpu.h"
+#include "src/image/grey.h"
 #include "src/image/icc.h"
 #include "src/image/image.h"
 #include "src/inputs.h"
@@ -212,8 +213,15 @@ static tt_status work(session *s, const tt_job *j, tt_error *err)
     const tt_write_options w = writing(s->a);
     const tt_upscale_options o = upscaling(s);
     tt_image in = {0}, *out = NULL;
+    tt_blob icc = {0}; /* of a grey picture stored as colour, for its result */
     tt_report r = {0};
     tt_status st = load(s, j, &in, err);
+    const bool grey = !st && tt_image_only_grey(&in);
+    if (grey) { /* through the network as grey: three colours would not come out as equal as they went in */
+        tt_image_to_grey(&in);
+        icc = in.icc;
+        in.icc = (tt_blob){0};
+    }
     if (st || (st = foresee(s, j, &in, &r, err)))
         goto done;
     if (s->a->dry_run) {
@@ -225,6 +233,12 @@ static tt_status work(session *s, const tt_job *j, tt_error *err)
         goto done;
     if (s->a->depth && !strcmp(s->a->depth, "8") && (st = set_depth(out, 8, err)))
         goto done;
+    if (grey) {
+        if ((st = tt_image_from_grey(out, err)))
+            goto done;
+        out->icc = icc;
+        icc = (tt_blob){0};
+    }
     tt_progress_phase(&s->progress, "writing");
     if ((st = tt_image_write(out, j->output, &w, err)))
         goto done;
@@ -234,6 +248,7 @@ done:
     tt_progress_end(&s->progress);
     tt_image_free(out);
     tt_image_clear(&in);
+    tt_blob_clear(&icc);
     return st;
 }
 

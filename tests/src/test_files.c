@@ -1,5 +1,7 @@
 /* Files in, files out: names, trees, what exists, what is damaged, pipes, signals. */
 #define _GNU_SOURCE
+#include "src/image/grey.h"
+#include "tests/src/kit.h"
 #include "tests/src/program.h"
 
 #include <check.h>
@@ -325,6 +327,42 @@ START_TEST(kinds_of_pictures_stay_what_they_are)
 }
 END_TEST
 
+/* Grey stored as colour, as scanners do: what comes out is grey, stored as colour, with its profile. */
+START_TEST(grey_stays_grey)
+{
+    pg_within("grey");
+    for (int channels = 3; channels <= 4; channels++)
+        for (int depth = 8; depth <= 16; depth += 8) {
+            tt_image img = {0}, got = {0};
+            tt_error err = {0};
+            const tt_write_options o = {.overwrite = true};
+            tt_blob icc = kit_profile("RGB ");
+            ck_assert(!tt_image_init(&img, 40, 30, channels - 2, depth, NULL));
+            kit_random(img.samples, (size_t)40 * 30 * tt_image_pixel_bytes(&img), 4);
+            ck_assert(!tt_image_from_grey(&img, NULL) && tt_image_only_grey(&img));
+            img.icc = icc;
+            ck_assert_msg(!tt_image_write(&img, pg_at("in.png"), &o, &err), "%s", err.text);
+            pg_run r = RUN("upscale", "--overwrite", "in.png", "-o", "out.png");
+            EXPECT(r, 0, "");
+            ck_assert_msg(!tt_image_read(&got, pg_at("out.png"), NULL, &err), "%s", err.text);
+            ck_assert(got.channels == channels && got.depth == depth && got.width == 80 && tt_image_only_grey(&got));
+            kit_same_blob(&img.icc, &got.icc, "profile");
+            /* the grey file's result, three times */
+            tt_image_to_grey(&img);
+            tt_blob_clear(&img.icc);
+            ck_assert(!tt_image_write(&img, pg_at("grey.png"), &o, &err));
+            pg_run same = RUN("upscale", "--overwrite", "grey.png", "-o", "want.png");
+            EXPECT(same, 0, "");
+            tt_image_clear(&img);
+            ck_assert(!tt_image_read(&img, pg_at("want.png"), NULL, &err));
+            tt_image_to_grey(&got);
+            kit_same(&img, &got, "%d channels, %d bits", channels, depth);
+            tt_image_clear(&img);
+            tt_image_clear(&got);
+        }
+}
+END_TEST
+
 /* ---- pipes ---------------------------------------------------------------------------------------- */
 
 START_TEST(pipes_both_ways)
@@ -496,6 +534,7 @@ Suite *suite_src_files(void)
     tcase_add_test(t, a_directory_that_may_not_be_written_is_named);
     tcase_add_test(t, wrong_inputs_have_their_sentence_and_code);
     tcase_add_test(t, kinds_of_pictures_stay_what_they_are);
+    tcase_add_test(t, grey_stays_grey);
     tcase_add_test(t, pipes_both_ways);
     tcase_add_test(t, signals_leave_nothing);
     tcase_add_test(t, a_signal_while_waiting_for_input_is_obeyed);

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "src/image/grey.h"
 #include "src/image/icc.h"
 #include "src/image/image.h"
 #include "src/image/turn.h"
@@ -102,6 +103,32 @@ START_TEST(there_and_back)
                 kit_same(&a, &b, "%d there and back", o);
                 ck_assert(b.dpi_x == 100 && b.dpi_y == 0);
             }
+            tt_image_clear(&a);
+            tt_image_clear(&b);
+        }
+}
+END_TEST
+
+START_TEST(grey_and_colour)
+{
+    for (int channels = 1; channels <= 2; channels++)
+        for (int depth = 8; depth <= 16; depth += 8) {
+            tt_image a, b;
+            ck_assert(!tt_image_init(&a, 67, 35, channels, depth, NULL));
+            ck_assert(!tt_image_init(&b, 67, 35, channels, depth, NULL));
+            kit_random(a.samples, 67 * 35 * tt_image_pixel_bytes(&a), 7);
+            memcpy(b.samples, a.samples, 67 * 35 * tt_image_pixel_bytes(&a));
+            ck_assert(!tt_image_only_grey(&b) && !tt_image_from_grey(&b, NULL) && tt_image_only_grey(&b));
+            ck_assert_int_eq(b.channels, channels + 2);
+            const size_t last = tt_image_pixel_bytes(&b) * (67 * 35 - 1) / (size_t)(depth / 8); /* sample of the last pixel */
+            for (size_t c = 0; c < 3; c++) { /* one colour off is colour */
+                unsigned char *p = (unsigned char *)b.samples + (last + c) * (size_t)(depth / 8);
+                *p ^= 1;
+                ck_assert(!tt_image_only_grey(&b));
+                *p ^= 1;
+            }
+            tt_image_to_grey(&b);
+            kit_same(&a, &b, "there and back");
             tt_image_clear(&a);
             tt_image_clear(&b);
         }
@@ -545,6 +572,7 @@ Suite *suite_src_png(void)
     tcase_add_loop_test(tc, every_kind, 0, KINDS);
     tcase_add_loop_test(tc, every_orientation, 0, 8);
     tcase_add_test(tc, there_and_back);
+    tcase_add_test(tc, grey_and_colour);
     tcase_add_test(tc, resolution);
     tcase_add_test(tc, profiles);
     tcase_add_test(tc, bad_profiles);

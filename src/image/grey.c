@@ -1,0 +1,57 @@
+#include "src/image/grey.h"
+
+#include "engine/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool tt_image_only_grey(const tt_image *img)
+{
+    const size_t pixels = (size_t)img->width * (size_t)img->height, step = (size_t)img->channels;
+    if (step < 3)
+        return false;
+    if (img->depth == 8) {
+        const uint8_t *p = img->samples;
+        for (size_t i = 0; i < pixels; i++, p += step)
+            if (p[0] != p[1] || p[0] != p[2])
+                return false;
+    } else {
+        const uint16_t *p = img->samples;
+        for (size_t i = 0; i < pixels; i++, p += step)
+            if (p[0] != p[1] || p[0] != p[2])
+                return false;
+    }
+    return true;
+}
+
+void tt_image_to_grey(tt_image *img)
+{
+    const size_t pixels = (size_t)img->width * (size_t)img->height, bytes = (size_t)img->depth / 8;
+    const size_t from = tt_image_pixel_bytes(img), to = from - 2 * bytes;
+    unsigned char *p = img->samples;
+    for (size_t i = 0; i < pixels; i++) /* the third colour and what follows it */
+        memmove(p + i * to, p + i * from + 2 * bytes, to);
+    img->channels -= 2;
+    unsigned char *less = realloc(p, pixels * to);
+    img->samples = less ? less : p;
+}
+
+tt_status tt_image_from_grey(tt_image *img, tt_error *err)
+{
+    const size_t pixels = (size_t)img->width * (size_t)img->height, bytes = (size_t)img->depth / 8;
+    const size_t from = tt_image_pixel_bytes(img), to = from + 2 * bytes;
+    size_t all;
+    unsigned char *p = tt_mul(pixels, to, &all) ? realloc(img->samples, all) : NULL;
+    if (!p)
+        return tt_fail_memory(err, pixels * to);
+    for (size_t i = pixels; i-- > 0;) { /* from the end, so that nothing is overwritten that is still needed */
+        unsigned char pixel[8];
+        memcpy(pixel, p + i * from, from);
+        memcpy(p + i * to, pixel, bytes);
+        memcpy(p + i * to + bytes, pixel, bytes);
+        memcpy(p + i * to + 2 * bytes, pixel, from);
+    }
+    img->samples = p;
+    img->channels += 2;
+    return TT_OK;
+}

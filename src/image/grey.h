@@ -1,0 +1,14 @@
+/* Grey pictures stored as colour, as scanners and palettes store them: their kind is kept, their greys too. */
+#ifndef TT_SRC_IMAGE_GREY_H
+#define TT_SRC_IMAGE_GREY_H
+
+#include "src/image/image.h"
+
+/* Whether it has three colours (and alpha, it may be) that are equal in every pixel. */
+bool tt_image_only_grey(const tt_image *img);
+/* Of such a picture one of the three is kept, in place. Its metadata stays, a profile for RGB too. */
+void tt_image_to_grey(tt_image *img);
+/* And back: the grey three times. TT_ERR_MEMORY, then it is unchanged. */
+tt_status tt_image_from_grey(tt_image *img, tt_error *err);
+
+#endif
