@@ -213,14 +213,31 @@ static json_t *describe_plan(const tt_plan *plan)
                      f.flops);
 }
 
+/* The least side from this one on that the network takes; `upscale` fills pictures up to such. */
+static int side_taken(const tt_network *n, int side)
+{
+    const int a = n->traits.multiple > 1 ? n->traits.multiple : 1,
+              b = n->facts.multiple > 1 ? n->facts.multiple : 1;
+    int both = a;
+    while (both % b)
+        both += a;
+    side = side < n->traits.least ? n->traits.least : side;
+    return (side + both - 1) / both * both;
+}
+
 static tt_status network(const tt_args *a, const char *path, bool more, tt_error *err)
 {
     const tt_plan_options o = {.threads = a->threads, .only_size = true};
     tt_network *n = NULL;
     tt_plan *plan = NULL;
     tt_status st = tt_network_open(&n, path, a->net, err);
-    if (!st && a->plan)
-        st = tt_plan_new(&plan, n->net, a->size ? a->height : 256, a->size ? a->width : 256, &o, err);
+    const int width = a->size ? a->width : 256, height = a->size ? a->height : 256;
+    int w = width, h = height;
+    if (!st && a->plan) {
+        w = side_taken(n, width);
+        h = side_taken(n, height);
+        st = tt_plan_new(&plan, n->net, h, w, &o, err);
+    }
     if (!st) {
         json_t *facts = describe_network(path, n);
         if (plan && a->json)
@@ -230,6 +247,8 @@ static tt_status network(const tt_args *a, const char *path, bool more, tt_error
     if (plan && !a->json) {
         putchar('\n');
         tt_plan_print(plan, stdout);
+        if (w != width || h != height)
+            printf("the network cannot take %dx%d pixels; this is the plan for %dx%d\n", width, height, w, h);
         if (more)
             putchar('\n');
     }

@@ -1,7 +1,7 @@
 /*
- * Runs every suite of tests/suites.h; SUITE=part of a name runs some. Several run at once, each in a process of its
- * own, JOBS at a time (usually as many as there are processors); what one prints appears when it has ended. The last
- * line has Check's own form and counts all of them.
+ * Runs every suite of tests/suites.h; SUITE=part of a name runs some. Several run at once, each in a process
+ * of its own, JOBS at a time (usually as many as there are processors); what one prints appears when it has
+ * ended. The last line has Check's own form and counts all of them.
  */
 #define _GNU_SOURCE /* setenv */
 #include "tests/suites.h"
@@ -119,7 +119,8 @@ int main(void)
     tally sum = {0};
     int busy = 0, some = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    setenv("CK_DEFAULT_TIMEOUT", "300", 0); /* seconds a test: a busy machine is no failure, only one that hangs */
+    setenv("CK_DEFAULT_TIMEOUT", "300",
+           0); /* seconds a test: a busy machine is no failure, only one that hangs */
     for (size_t i = 0; i < COUNT; i++) {
         if (only && *only && !strstr(suites[i].name, only))
             continue;
@@ -146,7 +147,7 @@ int main(void)
         return 2;
     }
     const int good = sum.checks - sum.failures - sum.errors;
-    printf("%d%%: Checks: %d, Failures: %d, Errors: %d\n", sum.checks ? good * 100 / sum.checks : 0, sum.checks,
-           sum.failures, sum.errors);
+    printf("%d%%: Checks: %d, Failures: %d, Errors: %d\n", sum.checks ? good * 100 / sum.checks : 0,
+           sum.checks, sum.failures, sum.errors);
     return sum.failures || sum.errors || !sum.checks;
 }

@@ -44,7 +44,8 @@ tt_status tt_image_from_grey(tt_image *img, tt_error *err)
     unsigned char *p = tt_mul(pixels, to, &all) ? realloc(img->samples, all) : NULL;
     if (!p)
         return tt_fail_memory(err, pixels * to);
-    for (size_t i = pixels; i-- > 0;) { /* from the end, so that nothing is overwritten that is still needed */
+    for (size_t i = pixels;
+         i-- > 0;) { /* from the end, so that nothing is overwritten that is still needed */
         unsigned char pixel[8];
         memcpy(pixel, p + i * from, from);
         memcpy(p + i * to, pixel, bytes);

@@ -1,4 +1,5 @@
-/* Grey pictures stored as colour, as scanners and palettes store them: their kind is kept, their greys too. */
+/* Grey pictures stored as colour, as scanners and palettes store them: their kind is kept, their greys too.
+ */
 #ifndef TT_SRC_IMAGE_GREY_H
 #define TT_SRC_IMAGE_GREY_H
 

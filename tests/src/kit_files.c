@@ -46,7 +46,8 @@ tt_blob kit_make_png(const kit_png *k, unsigned seed, tt_image *want)
     tt_blob b = {0};
     const bool palette = k->colour == PNG_COLOR_TYPE_PALETTE;
     const int n = file_channels[k->colour], entries = palette ? 1 << k->depth : 0;
-    const int channels = (k->colour & PNG_COLOR_MASK_COLOR ? 3 : 1) + (k->clear || k->colour & PNG_COLOR_MASK_ALPHA);
+    const int channels =
+        (k->colour & PNG_COLOR_MASK_COLOR ? 3 : 1) + (k->clear || k->colour & PNG_COLOR_MASK_ALPHA);
     const size_t row = ((size_t)k->width * (size_t)n * (size_t)k->depth + 7) / 8;
     unsigned char *rows = malloc(row * (size_t)k->height);
     png_bytep *pointers = malloc((size_t)k->height * sizeof *pointers);
@@ -82,8 +83,8 @@ tt_blob kit_make_png(const kit_png *k, unsigned seed, tt_image *want)
     if (k->gamma > 0)
         png_set_gAMA(png, info, k->gamma);
     if (k->chrm)
-        png_set_cHRM(png, info, k->chrm[0], k->chrm[1], k->chrm[2], k->chrm[3], k->chrm[4], k->chrm[5], k->chrm[6],
-                     k->chrm[7]);
+        png_set_cHRM(png, info, k->chrm[0], k->chrm[1], k->chrm[2], k->chrm[3], k->chrm[4], k->chrm[5],
+                     k->chrm[6], k->chrm[7]);
     if (k->srgb)
         png_set_sRGB(png, info, 0);
     if (k->ppm)
@@ -145,8 +146,8 @@ tt_blob kit_make_png(const kit_png *k, unsigned seed, tt_image *want)
 
 /* ---- JPEG ---- */
 
-static void write_app(struct jpeg_compress_struct *c, int marker, const char *head, size_t n, const void *bytes,
-                      size_t size)
+static void write_app(struct jpeg_compress_struct *c, int marker, const char *head, size_t n,
+                      const void *bytes, size_t size)
 {
     jpeg_write_m_header(c, marker, (unsigned)(n + size));
     for (size_t i = 0; i < n; i++)
@@ -192,7 +193,8 @@ tt_blob kit_make_jpeg(const kit_jpeg *k, tt_image *want)
         jpeg_simple_progression(&c);
     if (k->scans) {
         for (int i = 0; i < k->scans; i++) /* DC; every AC but its last bit; these bits */
-            scans[i] = (jpeg_scan_info){1, {0}, i ? (i - 1) % 63 + 1 : 0, i ? (i - 1) % 63 + 1 : 0, i > 63, i && i <= 63};
+            scans[i] = (jpeg_scan_info){
+                1, {0}, i ? (i - 1) % 63 + 1 : 0, i ? (i - 1) % 63 + 1 : 0, i > 63, i && i <= 63};
         c.scan_info = scans;
         c.num_scans = k->scans;
     }
@@ -245,7 +247,8 @@ tt_blob kit_make_jpeg(const kit_jpeg *k, tt_image *want)
     jpeg_start_decompress(&d);
     ck_assert(!tt_image_init(want, k->width, k->height, n, 8, NULL));
     while (d.output_scanline < d.output_height) {
-        JSAMPROW rows[1] = {(unsigned char *)want->samples + (size_t)d.output_scanline * (size_t)(k->width * n)};
+        JSAMPROW rows[1] = {(unsigned char *)want->samples +
+                            (size_t)d.output_scanline * (size_t)(k->width * n)};
         jpeg_read_scanlines(&d, rows, 1);
     }
     jpeg_finish_decompress(&d);
@@ -259,9 +262,18 @@ tt_blob kit_rich_jpeg(int colour, bool progressive, bool profile)
     const tt_blob app13 = {(unsigned char *)records, sizeof records};
     const kit_exif e = {.orientation = 6, .width = 9, .height = 7, .dpi = 300, .thumbnail = 20};
     tt_blob exif = kit_make_exif(&e), icc = kit_profile(colour == JCS_GRAYSCALE ? "GRAY" : "RGB ");
-    const kit_jpeg k = {.width = 9, .height = 7, .colour = colour, .progressive = progressive, .restart = 1,
-                        .exif = &exif, .xmp = kit_xmp, .icc = profile ? &icc : NULL, .app13 = &app13,
-                        .density_unit = 1, .density_x = 300, .density_y = 300};
+    const kit_jpeg k = {.width = 9,
+                        .height = 7,
+                        .colour = colour,
+                        .progressive = progressive,
+                        .restart = 1,
+                        .exif = &exif,
+                        .xmp = kit_xmp,
+                        .icc = profile ? &icc : NULL,
+                        .app13 = &app13,
+                        .density_unit = 1,
+                        .density_x = 300,
+                        .density_y = 300};
     tt_blob file = kit_make_jpeg(&k, NULL);
     free(exif.data);
     free(icc.data);
@@ -366,7 +378,8 @@ tt_blob kit_make_exif(const kit_exif *k)
 {
     building b = {.big = k->big};
     const int n = 4 + !!k->orientation + (k->dpi ? 3 : 0);
-    const unsigned long first = 8, values = first + 2 + 12ul * (unsigned)n + 4, sub = values + 16 + 8, second = sub + 42;
+    const unsigned long first = 8, values = first + 2 + 12ul * (unsigned)n + 4, sub = values + 16 + 8,
+                        second = sub + 42;
     memcpy(b.data, k->big ? "MM" : "II", 2);
     b.at = 2;
     add(&b, 42, 2);

@@ -1,5 +1,7 @@
 /* The command line end to end: every command, help, machines' output, determinism, the bar. */
 #define _GNU_SOURCE
+#include "tests/golden.h"
+#include "tests/models/network.h"
 #include "tests/src/program.h"
 
 #include "engine/weights.h"
@@ -319,6 +321,28 @@ START_TEST(info_describes)
 }
 END_TEST
 
+/* For every network and any size there is a plan; where the network cannot take the size, for the next one. */
+START_TEST(every_network_has_a_plan)
+{
+    static const char *const sizes[] = {"1x1", "33x21", "61x47", "1001x3"};
+    char rel[128];
+    snprintf(rel, sizeof rel, "%s/weights.safetensors", nt_sets[_i].folder);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        pg_run r = RUN("info", "--json", "--plan", "--size", sizes[i], golden_path(rel)),
+               text = RUN("info", "--plan", "--size", sizes[i], golden_path(rel));
+        EXPECT(r, 0, "");
+        EXPECT(text, 0, "");
+        json_t *o = json_loads(r.out, 0, NULL), *in = json_object_get(json_object_get(o, "plan"), "input");
+        int w, h;
+        sscanf(sizes[i], "%dx%d", &w, &h);
+        const int pw = (int)json_integer_value(json_array_get(in, 2)), ph = (int)json_integer_value(json_array_get(in, 1));
+        ck_assert_msg(pw >= w && ph >= h, "%s: %s became %dx%d", rel, sizes[i], pw, ph);
+        ck_assert_msg(!strstr(text.out, "cannot take") == (pw == w && ph == h), "%s: %s", rel, text.out);
+        json_decref(o);
+    }
+}
+END_TEST
+
 static void tensor_file(const char *name, const char *const *names, size_t count, int rank,
                         const size_t *shape)
 {
@@ -512,6 +536,7 @@ Suite *suite_src_cli(void)
     tcase_add_test(t, a_full_disk_as_standard_output_is_noticed);
     tcase_add_test(t, compare_measures);
     tcase_add_test(t, info_describes);
+    tcase_add_loop_test(t, every_network_has_a_plan, 0, nt_set_count);
     tcase_add_loop_test(t, run_agrees_with_the_goldens, 0, (int)(sizeof sets / sizeof *sets));
     tcase_add_test(t, run_takes_and_refuses_tensors);
     tcase_add_test(t, bench_measures);

@@ -16,7 +16,8 @@ static const int sizes[][2] = {{1, 1}, {31, 17}, {8, 8}, {3, 40}, {129, 2}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 /* One more segment, behind the APP segments that are there. */
-static void add_segment(tt_blob *file, int marker, const void *head, size_t head_size, const void *bytes, size_t n)
+static void add_segment(tt_blob *file, int marker, const void *head, size_t head_size, const void *bytes,
+                        size_t n)
 {
     const size_t at = kit_find_segment(file, "\xdb\xc0\xc1\xc2\xc4\xdd"), all = 4 + head_size + n;
     ck_assert_uint_lt(all - 2, 65536);
@@ -54,8 +55,12 @@ START_TEST(every_colour)
 {
     for (int size = 0; size < SIZES; size++)
         for (int how = 0; how < 6; how++) {
-            const kit_jpeg k = {.width = sizes[size][0], .height = sizes[size][1], .colour = kit_jpeg_colours[_i],
-                                .progressive = how & 1, .restart = how & 2 ? 1 : 0, .no_adobe = how >= 4};
+            const kit_jpeg k = {.width = sizes[size][0],
+                                .height = sizes[size][1],
+                                .colour = kit_jpeg_colours[_i],
+                                .progressive = how & 1,
+                                .restart = how & 2 ? 1 : 0,
+                                .no_adobe = how >= 4};
             const bool four = _i >= 3;
             const int as = k.no_adobe && k.colour == JCS_YCCK ? JCS_CMYK : k.colour;
             if (k.no_adobe && !four) /* three components without a marker are known by their numbers */
@@ -70,8 +75,8 @@ START_TEST(every_colour)
             ck_assert_str_eq(got.file_colour, as == JCS_CMYK ? "CMYK" : names[_i]);
             ck_assert_int_eq(got.file_depth, 8);
             ck_assert_int_eq(got.jpeg_quality, 95);
-            ck_assert(got.srgb == four && !got.icc.size && !got.exif.size && !got.xmp.size && !got.iptc.size &&
-                      got.dpi_x == 0 && got.gamma == 0 && got.missing == 0);
+            ck_assert(got.srgb == four && !got.icc.size && !got.exif.size && !got.xmp.size &&
+                      !got.iptc.size && got.dpi_x == 0 && got.gamma == 0 && got.missing == 0);
             tt_image_clear(&want);
             tt_image_clear(&got);
             free(file.data);
@@ -83,9 +88,13 @@ END_TEST
 START_TEST(inks_through_their_profile)
 {
     tt_blob icc = kit_profile("CMYK"), foreign = kit_profile("RGB ");
-    cmsHPROFILE from = cmsOpenProfileFromMem(icc.data, (cmsUInt32Number)icc.size), to = cmsCreate_sRGBProfile();
+    cmsHPROFILE from = cmsOpenProfileFromMem(icc.data, (cmsUInt32Number)icc.size),
+                to = cmsCreate_sRGBProfile();
     for (int how = 0; how < 3; how++) {
-        kit_jpeg k = {.width = 61, .height = 47, .colour = how == 1 ? JCS_YCCK : JCS_CMYK, .no_adobe = how == 2,
+        kit_jpeg k = {.width = 61,
+                      .height = 47,
+                      .colour = how == 1 ? JCS_YCCK : JCS_CMYK,
+                      .no_adobe = how == 2,
                       .icc = &icc};
         const kit_exif e = {.orientation = 1, .width = 61, .height = 47};
         tt_blob exif = kit_make_exif(&e);
@@ -131,10 +140,12 @@ END_TEST
 START_TEST(every_orientation)
 {
     const int o = _i + 1;
-    const kit_exif e = {.big = o & 1, .orientation = o, .width = 31, .height = 17, .dpi = 300, .thumbnail = 500};
+    const kit_exif e = {
+        .big = o & 1, .orientation = o, .width = 31, .height = 17, .dpi = 300, .thumbnail = 500};
     tt_blob exif = kit_make_exif(&e);
     for (int c = 0; c < KIT_JPEG_COLOURS; c++) {
-        const kit_jpeg k = {.width = 31, .height = 17, .colour = kit_jpeg_colours[c], .exif = &exif, .xmp = kit_xmp};
+        const kit_jpeg k = {
+            .width = 31, .height = 17, .colour = kit_jpeg_colours[c], .exif = &exif, .xmp = kit_xmp};
         tt_image want, got, back;
         tt_blob file = kit_make_jpeg(&k, &want);
         if (want.channels == 4)
@@ -171,14 +182,20 @@ START_TEST(resolution)
     static const struct {
         int unit, x, y;
         double dpi_x, dpi_y;
-    } cases[] = {{1, 300, 300, 300, 300}, {1, 72, 144, 72, 144}, {2, 100, 118, 254, 299.72}, {0, 1, 1, 0, 0},
-                 {0, 300, 300, 0, 0},     {1, 65535, 1, 65535, 1}, {7, 300, 300, 0, 0}};
+    } cases[] = {{1, 300, 300, 300, 300}, {1, 72, 144, 72, 144}, {2, 100, 118, 254, 299.72},
+                 {0, 1, 1, 0, 0},         {0, 300, 300, 0, 0},   {1, 65535, 1, 65535, 1},
+                 {7, 300, 300, 0, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const kit_exif e = {.orientation = 1, .width = 4, .height = 4, .dpi = 96};
         tt_blob exif = kit_make_exif(&e);
         for (int with = 0; with < 2; with++) {
-            const kit_jpeg k = {.width = 4, .height = 4, .colour = JCS_YCbCr, .density_unit = cases[i].unit,
-                                .density_x = cases[i].x, .density_y = cases[i].y, .exif = with ? &exif : NULL};
+            const kit_jpeg k = {.width = 4,
+                                .height = 4,
+                                .colour = JCS_YCbCr,
+                                .density_unit = cases[i].unit,
+                                .density_x = cases[i].x,
+                                .density_y = cases[i].y,
+                                .exif = with ? &exif : NULL};
             const double x = cases[i].dpi_x > 0 || !with ? cases[i].dpi_x : 96;
             const double y = cases[i].dpi_y > 0 || !with ? cases[i].dpi_y : 96;
             tt_image got, back;
@@ -208,17 +225,18 @@ static void add_piece(tt_blob *file, const tt_blob *icc, int number, int of, siz
     add_segment(file, 0xe2, head, sizeof head, icc->data + from, to - from);
 }
 
-/* "2/3" is the second of three pieces. What is not whole is no profile, and the picture is read all the same. */
+/* "2/3" is the second of three pieces. What is not whole is no profile, and the picture is read all the same.
+ */
 START_TEST(profiles_in_pieces)
 {
     static const struct {
         const char *pieces;
         bool kept;
-    } cases[] = {{"1/1", true},          {"1/2 2/2", true},          {"1/3 2/3 3/3", true},  {"2/3 3/3 1/3", true},
-                 {"3/3 2/3 1/3", true},  {"1/2", false},             {"2/2", false},         {"1/3 3/3", false},
-                 {"1/2 1/2", false},     {"1/2 2/2 2/2", false},     {"1/2 2/3", false},     {"0/1", false},
-                 {"0/2 1/2", false},     {"1/0", false},             {"2/1", false},         {"3/2 1/2", false},
-                 {"1/1 1/1", false},     {"1/255", false}};
+    } cases[] = {{"1/1", true},         {"1/2 2/2", true},      {"1/3 2/3 3/3", true}, {"2/3 3/3 1/3", true},
+                 {"3/3 2/3 1/3", true}, {"1/2", false},         {"2/2", false},        {"1/3 3/3", false},
+                 {"1/2 1/2", false},    {"1/2 2/2 2/2", false}, {"1/2 2/3", false},    {"0/1", false},
+                 {"0/2 1/2", false},    {"1/0", false},         {"2/1", false},        {"3/2 1/2", false},
+                 {"1/1 1/1", false},    {"1/255", false}};
     tt_blob icc = kit_profile("RGB ");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const kit_jpeg k = {.width = 9, .height = 7, .colour = JCS_YCbCr};
@@ -227,7 +245,8 @@ START_TEST(profiles_in_pieces)
         for (const char *p = cases[i].pieces; p; p = strchr(p + 1, ' ')) {
             int number, of;
             ck_assert_int_eq(sscanf(p, "%d/%d", &number, &of), 2);
-            const size_t each = icc.size / (size_t)(of ? of : 1) + 1, from = number ? (size_t)(number - 1) * each : 0;
+            const size_t each = icc.size / (size_t)(of ? of : 1) + 1,
+                         from = number ? (size_t)(number - 1) * each : 0;
             const size_t start = from < icc.size ? from : 0, end = start + each;
             add_piece(&file, &icc, number, of, start, end < icc.size ? end : icc.size);
         }
@@ -285,8 +304,8 @@ START_TEST(foreign_profiles)
             tt_image got;
             tt_blob file = kit_make_jpeg(&k, NULL);
             kit_read(&got, &file);
-            ck_assert_msg((got.icc.size > 0) == (c == 0 ? s == 1 : s == 0), "%s in a picture of %s", spaces[s],
-                          names[c]);
+            ck_assert_msg((got.icc.size > 0) == (c == 0 ? s == 1 : s == 0), "%s in a picture of %s",
+                          spaces[s], names[c]);
             tt_image_clear(&got);
             free(file.data);
             free(icc.data);
@@ -297,11 +316,14 @@ END_TEST
 /* The packet is kept. An extension of it is not, before or behind it; then nothing must point to it. */
 START_TEST(extended_xmp)
 {
-    static const char ns[29] = "http://ns.adobe.com/xap/1.0/", extension[35] = "http://ns.adobe.com/xmp/extension/";
+    static const char ns[29] = "http://ns.adobe.com/xap/1.0/",
+                      extension[35] = "http://ns.adobe.com/xmp/extension/";
     static const char guid[] = "0123456789ABCDEF0123456789ABCDEF";
     static const char *const forms[] = {
-        "<x:xmpmeta><rdf:Description xmpNote:HasExtendedXMP=\"0123456789ABCDEF0123456789ABCDEF\" a:b=\"c\"/></x:xmpmeta>",
-        "<x:xmpmeta><xmpNote:HasExtendedXMP>0123456789ABCDEF0123456789ABCDEF</xmpNote:HasExtendedXMP>a:b=\"c\"</x:xmpmeta>"};
+        "<x:xmpmeta><rdf:Description xmpNote:HasExtendedXMP=\"0123456789ABCDEF0123456789ABCDEF\" "
+        "a:b=\"c\"/></x:xmpmeta>",
+        "<x:xmpmeta><xmpNote:HasExtendedXMP>0123456789ABCDEF0123456789ABCDEF</"
+        "xmpNote:HasExtendedXMP>a:b=\"c\"</x:xmpmeta>"};
     for (int form = 0; form < 2; form++)
         for (int order = 0; order < 3; order++) {
             const kit_jpeg k = {.width = 9, .height = 7, .colour = JCS_YCbCr};
@@ -320,7 +342,8 @@ START_TEST(extended_xmp)
             kit_read(&got, &file);
             ck_assert_uint_eq(got.xmp.size, strlen(forms[form])); /* its padding is kept */
             ck_assert_ptr_nonnull(memmem(got.xmp.data, got.xmp.size, "a:b=\"c\"", 7));
-            ck_assert_msg(!memmem(got.xmp.data, got.xmp.size, guid, 32), "%.*s", (int)got.xmp.size, got.xmp.data);
+            ck_assert_msg(!memmem(got.xmp.data, got.xmp.size, guid, 32), "%.*s", (int)got.xmp.size,
+                          got.xmp.data);
             kit_again(&back, &got, "again.jpg", 0);
             kit_same_blob(&got.xmp, &back.xmp, "XMP");
             tt_image_clear(&got);
@@ -332,8 +355,9 @@ END_TEST
 
 START_TEST(captions)
 {
-    static const unsigned char records[] = "8BIM\x03\xed\0\0\0\0\0\x02\1\1"  /* another resource */
-                                           "8BIM\x04\x04\0\0\0\0\0\x0b\x1c\x02\x05\0\x06Tintyp"; /* odd, padded by the 0 */
+    static const unsigned char records[] =
+        "8BIM\x03\xed\0\0\0\0\0\x02\1\1"                      /* another resource */
+        "8BIM\x04\x04\0\0\0\0\0\x0b\x1c\x02\x05\0\x06Tintyp"; /* odd, padded by the 0 */
     const tt_blob app13 = {(unsigned char *)records, sizeof records};
     for (int c = 0; c < KIT_JPEG_COLOURS; c++) {
         const kit_jpeg k = {.width = 9, .height = 7, .colour = kit_jpeg_colours[c], .app13 = &app13};
@@ -438,7 +462,8 @@ START_TEST(whole_or_not_at_all)
 {
     tt_image img;
     tt_error err = {0};
-    const tt_write_options none = {0}, over = {.overwrite = true}, jpeg = {.format = "jpeg"}, bad = {.jpeg_quality = 101};
+    const tt_write_options none = {0}, over = {.overwrite = true}, jpeg = {.format = "jpeg"},
+                           bad = {.jpeg_quality = 101};
     ck_assert(!tt_image_init(&img, 300, 200, 3, 8, NULL));
     kit_random(img.samples, 300 * 200 * 3, 3);
     kit_store(kit_path("old.jpg"), "precious", 8);

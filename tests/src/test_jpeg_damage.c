@@ -53,7 +53,8 @@ START_TEST(hundred_faults)
         file.data = realloc(file.data, file.size + all);
         memmove(file.data + at + all, file.data + at, file.size - at);
         for (size_t i = 0; i < all; i += 5)
-            memcpy(file.data + at + i, "\xff\xfe\0\2\0", 5); /* an empty comment, and a byte that belongs nowhere */
+            memcpy(file.data + at + i, "\xff\xfe\0\2\0",
+                   5); /* an empty comment, and a byte that belongs nowhere */
         file.size += all;
         if (faults <= 100) {
             kit_read(&got, &file);
@@ -80,7 +81,8 @@ START_TEST(kinds_that_are_not_read)
     file.data[sof + 4] = 12;
     kit_refused(&file, NULL, TT_ERR_UNSUPPORTED, "a JPEG of 12 bits a sample; only 8 are read");
     file.data[sof + 4] = 8;
-    static const unsigned char processes[] = {0xc3, 0xc5, 0xc6, 0xc7, 0xcb, 0xcd, 0xce, 0xcf}; /* lossless, ... */
+    static const unsigned char processes[] = {0xc3, 0xc5, 0xc6, 0xc7,
+                                              0xcb, 0xcd, 0xce, 0xcf}; /* lossless, ... */
     for (size_t i = 0; i < sizeof processes; i++) {
         file.data[sof + 1] = processes[i];
         kit_refused(&file, NULL, TT_ERR_UNSUPPORTED, "a JPEG of a kind that is not read: ");
@@ -107,7 +109,8 @@ START_TEST(kinds_that_are_not_read)
     for (int progressive = 0; progressive < 2; progressive++) {
         tt_image want, got;
         tt_error err;
-        k = (kit_jpeg){.width = 20, .height = 20, .colour = JCS_YCbCr, .arithmetic = true, .progressive = progressive};
+        k = (kit_jpeg){
+            .width = 20, .height = 20, .colour = JCS_YCbCr, .arithmetic = true, .progressive = progressive};
         file = kit_make_jpeg(&k, &want);
         const tt_status st = read_bytes(&file, NULL, &got, &err);
         if (st)
@@ -134,7 +137,8 @@ START_TEST(bombs)
                  {5, 0, TT_ERR_FORMAT, "damaged JPEG"}};
     for (int c = 0; c < KIT_JPEG_COLOURS; c++)
         for (int progressive = 0; progressive < 2; progressive++) {
-            const kit_jpeg k = {.width = 100, .height = 100, .colour = kit_jpeg_colours[c], .progressive = progressive};
+            const kit_jpeg k = {
+                .width = 100, .height = 100, .colour = kit_jpeg_colours[c], .progressive = progressive};
             const int channels = c ? 3 : 1;
             tt_image got;
             tt_error err;
@@ -143,7 +147,8 @@ START_TEST(bombs)
             kit_refused(&file, &l, TT_ERR_MEMORY, "100 x 100 pixels are more than allowed");
             l = (tt_image_limits){.max_pixels = 10000, .max_bytes = (unsigned)channels * 10000 - 1};
             kit_refused(&file, &l, TT_ERR_MEMORY, "more bytes than allowed");
-            if (progressive) { /* it is gathered in memory, two bytes a sample, before the first row comes out */
+            if (progressive) { /* it is gathered in memory, two bytes a sample, before the first row comes out
+                                */
                 l.max_bytes = (unsigned)channels * 10000 + 104 * 104 * 2 - 1;
                 kit_refused(&file, &l, TT_ERR_MEMORY, "progressive");
                 l.max_bytes = 100 * 100 * 3 + 112 * 112 * 4 * 2;
@@ -170,7 +175,11 @@ END_TEST
 /* Noise, so that the file's bytes are spread evenly over its rows. */
 static tt_blob noise(bool progressive, int restart, tt_image *want)
 {
-    kit_jpeg k = {.width = 128, .height = 128, .colour = JCS_YCbCr, .noise = true, .progressive = progressive,
+    kit_jpeg k = {.width = 128,
+                  .height = 128,
+                  .colour = JCS_YCbCr,
+                  .noise = true,
+                  .progressive = progressive,
                   .restart = restart};
     return kit_make_jpeg(&k, want);
 }
@@ -189,8 +198,8 @@ START_TEST(salvage)
         kit_refused(&part, NULL, TT_ERR_FORMAT, "truncated JPEG, byte ");
         kit_refused(&part, NULL, TT_ERR_FORMAT, " of 128: the file ends too early");
         ck_assert_msg(!read_bytes(&part, &l, &got, &err), "%s", err.text);
-        ck_assert_msg(got.missing > 0 && got.missing < 1 && got.missing <= before, "%d tenths are there, %g is missing",
-                      tenth, got.missing);
+        ck_assert_msg(got.missing > 0 && got.missing < 1 && got.missing <= before,
+                      "%d tenths are there, %g is missing", tenth, got.missing);
         if (!progressive) {
             ck_assert_double_eq_tol(got.missing, 1 - tenth / 10.0, 0.15);
             /* rows whose neighbours are there too */
@@ -243,7 +252,8 @@ END_TEST
 /* The pixels of every kind, which share what reads the rest. */
 START_TEST(hostile_pixels)
 {
-    const kit_jpeg k = {.width = 19, .height = 7, .colour = kit_jpeg_colours[_i / 2], .progressive = _i % 2, .restart = 1};
+    const kit_jpeg k = {
+        .width = 19, .height = 7, .colour = kit_jpeg_colours[_i / 2], .progressive = _i % 2, .restart = 1};
     tt_blob file = kit_make_jpeg(&k, NULL);
     kit_hostile(&file, 20000);
     free(file.data);
@@ -280,7 +290,8 @@ START_TEST(no_memory)
                 ck_assert_msg(!st, "%s", err.text);
                 break;
             }
-            ck_assert_msg(st == TT_ERR_MEMORY, "allocation %ld failed, and reading gave %d: %s", k, st, err.text);
+            ck_assert_msg(st == TT_ERR_MEMORY, "allocation %ld failed, and reading gave %d: %s", k, st,
+                          err.text);
             ck_assert(!img.samples && !img.exif.data && !img.icc.data);
         }
         for (long k = 1;; k++) {
@@ -292,7 +303,8 @@ START_TEST(no_memory)
                 ck_assert_msg(!st, "%s", err.text);
                 break;
             }
-            ck_assert_msg(st == TT_ERR_MEMORY, "allocation %ld failed, and writing gave %d: %s", k, st, err.text);
+            ck_assert_msg(st == TT_ERR_MEMORY, "allocation %ld failed, and writing gave %d: %s", k, st,
+                          err.text);
             ck_assert_int_eq(kit_entries(), 0);
         }
         ck_assert_int_eq(remove(kit_path("out.jpg")), 0);

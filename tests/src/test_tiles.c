@@ -23,15 +23,16 @@
 
 /* ---- geometry ------------------------------------------------------------------------------------- */
 
-/* Every output once, from a tile that holds what it depends on or ends where the picture ends. One ck_assert for
- * all of it: each is a system call. */
+/* Every output once, from a tile that holds what it depends on or ends where the picture ends. One ck_assert
+ * for all of it: each is a system call. */
 static void check_axis(const tt_axis *a)
 {
     int next = 0;
     bool good = true;
     for (int i = 0; i < a->count; i++) {
         const tt_tile t = tt_axis_tile(a, i);
-        good &= t.from == next && t.at >= 0 && t.at + a->tile <= a->size && t.at % a->multiple == 0 && t.from <= t.to;
+        good &= t.from == next && t.at >= 0 && t.at + a->tile <= a->size && t.at % a->multiple == 0 &&
+                t.from <= t.to;
         for (int o = t.from; o < t.to; o++) {
             const double eps = 1e-9; /* thirds are not exact */
             const int lo = (int)floor(o * a->step + a->lo + eps), hi = (int)ceil(o * a->step + a->hi - eps);
@@ -39,8 +40,8 @@ static void check_axis(const tt_axis *a)
         }
         next = t.to;
     }
-    ck_assert_msg(good && next == a->want, "%d pixels, %d wanted, %d tiles of %d every %d", a->size, a->want, a->count,
-                  a->tile, a->stride);
+    ck_assert_msg(good && next == a->want, "%d pixels, %d wanted, %d tiles of %d every %d", a->size, a->want,
+                  a->count, a->tile, a->stride);
 }
 
 START_TEST(tiles_cover)
@@ -57,7 +58,9 @@ START_TEST(tiles_cover)
     for (int multiple = 1; multiple <= 4; multiple *= 2)
         for (int flips = 0; flips < 2; flips++)
             for (int size = multiple * (20 / multiple); size < 200; size += multiple) {
-                tt_axis a = {.size = size, .want = (size - 2 * border - size % 3) * scale, .scale = scale,
+                tt_axis a = {.size = size,
+                             .want = (size - 2 * border - size % 3) * scale,
+                             .scale = scale,
                              .multiple = multiple};
                 tt_axis_reach(&a, f, border, flips);
                 tt_axis_whole(&a);
@@ -98,13 +101,20 @@ static const struct tiled {
     double scale;
     int tta;
 } cases[] = {
-    {"rrdb/body_x4", 150, 131, 3, 8, 0, 0},   {"rrdb/body_x2", 181, 119, 3, 16, 0, 0},
-    {"rrdb/body_x1", 203, 150, 4, 8, 0, 0},   {"rrdb/old_x2_gray", 150, 120, 3, 16, 0, 0},
-    {"rrdb/body_x2", 131, 181, 1, 16, 3, 0},  {"srvgg/x3", 200, 90, 3, 16, 2.2, 0},
-    {"srvgg/x4", 97, 163, 3, 16, 0, 1},       {"rrdb/body_x2", 150, 101, 3, 16, 1.7, 1},
-    {"srcnn/915", 120, 130, 3, 16, 2, 0},     {"srcnn/955_zero", 90, 111, 4, 16, 1.9, 0},
-    {"vdsr/bias", 90, 95, 3, 8, 3, 0},        {"waifu2x/vgg_7", 160, 190, 3, 16, 0, 0},
-    {"waifu2x/upconv_7", 150, 151, 3, 16, 0, 0}, {"waifu2x/upconv_7", 140, 110, 2, 16, 2.5, 1},
+    {"rrdb/body_x4", 150, 131, 3, 8, 0, 0},
+    {"rrdb/body_x2", 181, 119, 3, 16, 0, 0},
+    {"rrdb/body_x1", 203, 150, 4, 8, 0, 0},
+    {"rrdb/old_x2_gray", 150, 120, 3, 16, 0, 0},
+    {"rrdb/body_x2", 131, 181, 1, 16, 3, 0},
+    {"srvgg/x3", 200, 90, 3, 16, 2.2, 0},
+    {"srvgg/x4", 97, 163, 3, 16, 0, 1},
+    {"rrdb/body_x2", 150, 101, 3, 16, 1.7, 1},
+    {"srcnn/915", 120, 130, 3, 16, 2, 0},
+    {"srcnn/955_zero", 90, 111, 4, 16, 1.9, 0},
+    {"vdsr/bias", 90, 95, 3, 8, 3, 0},
+    {"waifu2x/vgg_7", 160, 190, 3, 16, 0, 0},
+    {"waifu2x/upconv_7", 150, 151, 3, 16, 0, 0},
+    {"waifu2x/upconv_7", 140, 110, 2, 16, 2.5, 1},
     {"waifu2x/vgg_7_y", 177, 150, 3, 16, 1.3, 0},
 };
 
@@ -149,8 +159,8 @@ END_TEST
 /* Squeeze-excitation: blocks are fixed. Threads and memory change nothing, too little memory is refused. */
 START_TEST(blocks_do_not_follow_memory)
 {
-    tt_network *n = pic_network(_i ? "waifu2x/cunet/weights.safetensors" : "waifu2x/upcunet/weights.safetensors",
-                                NULL);
+    tt_network *n =
+        pic_network(_i ? "waifu2x/cunet/weights.safetensors" : "waifu2x/upcunet/weights.safetensors", NULL);
     n->traits.block = _i ? 96 : 64;
     tt_image *in = pic_new(70, 50, 3, 16, 3), *out;
     tt_context *c = pic_context(1, 0);
@@ -196,7 +206,8 @@ START_TEST(refusals_say_what_to_do)
 }
 END_TEST
 
-/* Where tiles cost next to nothing, memory is not spent because it is there; where they would cost much, it is. */
+/* Where tiles cost next to nothing, memory is not spent because it is there; where they would cost much, it
+ * is. */
 START_TEST(memory_is_spent_where_it_helps)
 {
     tt_network *n = pic_network("srvgg/x2/weights.safetensors", NULL);
@@ -242,8 +253,10 @@ START_TEST(no_memory_at_any_point)
                                              : tt_network_open(&again, NULL, NULL, &err);
             failed = faults_failed();
             faults_fail(0, 0);
-            ck_assert_msg(st ? st == TT_ERR_MEMORY && !out && !again && *err.text
-                             : what == 2 ? again != NULL : what == 1 ? out != NULL : pic_same(want, out),
+            ck_assert_msg(st          ? st == TT_ERR_MEMORY && !out && !again && *err.text
+                          : what == 2 ? again != NULL
+                          : what == 1 ? out != NULL
+                                      : pic_same(want, out),
                           "%d, allocation %ld: status %d, %s", what, k + 1, st, err.text);
             tt_image_free(out);
             tt_network_free(again);
@@ -295,7 +308,8 @@ END_TEST
 /* Bands of any height, whole or in pieces, give what the resampled plane has. */
 START_TEST(sink_is_the_resampled_plane)
 {
-    static const int sizes[][4] = {{40, 30, 13, 11}, {30, 200, 31, 9}, {9, 8, 33, 50}, {1, 1, 4, 3}, {50, 140, 50, 139}};
+    static const int sizes[][4] = {
+        {40, 30, 13, 11}, {30, 200, 31, 9}, {9, 8, 33, 50}, {1, 1, 4, 3}, {50, 140, 50, 139}};
     const int w = sizes[_i][0], h = sizes[_i][1], ow = sizes[_i][2], oh = sizes[_i][3];
     tt_kernels k;
     tt_kernels_init(&k, tt_cpu_detect());
