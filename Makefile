@@ -47,6 +47,7 @@ $(out)/%_avx512.o: flags += -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq 
 
 families := $(if $(x86),kernels/x86)
 program_c := src/main.c $(wildcard src/cmd_*.c src/cli*.c) src/options.c src/help.c src/progress.c src/inputs.c src/digest.c \
+             src/registry.c src/places.c src/fetch.c \
              $(filter-out $(if $(x86),,%_avx2.c %_avx512.c),$(wildcard bench/*.c))
 lib_c := $(wildcard kernels/*.c $(addsuffix /*.c,$(families)) engine/*.c engine/*/*.c models/*.c src/image/*.c) \
          $(filter-out $(program_c),$(wildcard src/*.c))

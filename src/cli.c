@@ -208,6 +208,7 @@ void tt_cli_begin(void)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0)
             _exit(TT_EXIT_INTERNAL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     watch_begin();
 }
 

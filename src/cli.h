@@ -34,7 +34,13 @@ enum {
     TT_CMD_VERSION = 1 << 6,
     TT_CMD_COMPLETION = 1 << 7,
     TT_CMD_CONVERT = 1 << 8,
-    TT_CMD_ALL = (1 << 9) - 1,
+    TT_CMD_MODELS = 1 << 16, /* a group: its commands are called "models list" and so on */
+    TT_CMD_MODELS_LIST = 1 << 17,
+    TT_CMD_MODELS_INFO = 1 << 18,
+    TT_CMD_MODELS_FETCH = 1 << 19,
+    TT_CMD_MODELS_VERIFY = 1 << 20,
+    TT_CMD_MODELS_PATH = 1 << 21,
+    TT_CMD_ALL = (1 << 22) - 1,
 };
 
 /* What was asked. Zeros: not given. Strings are those of argv. */
@@ -44,26 +50,28 @@ typedef struct tt_args {
     int operands;
 
     const char *output, *model, *format, *depth, *icc, *only, *isa, *dtype;
+    const char *use, *licence, *url, *mirror, *sha256;
     const char **net; /* "key=value", ..., NULL; or NULL. Owned, the strings are not */
-    double scale, seconds;
+    double scale, seconds, timeout;
     const char *size;  /* as typed */
     int width, height; /* of it; 0: by the picture's shape */
-    int threads, quality, border;
+    int threads, quality, border, tries;
     uint64_t memory, max_pixels;
     bool help, man, json, quiet, verbose;
     bool tta, recursive, overwrite, skip_existing, dry_run, salvage, fail_fast;
-    bool luma, rgb, plan;
+    bool luma, rgb, plan, installed;
+    char *resolved; /* what `model` points to where it was found for a name; owned */
 } tt_args;
 
 typedef struct tt_command {
-    const char *name;
+    const char *name; /* two words for a command of a group */
     unsigned bit;
     const char *operands;         /* for the usage line: "INPUT..." */
     int least, most;              /* number of them; most -1: any */
     const char *brief;            /* one line */
     const char *examples;         /* lines "command line\twhat it does" */
     const char *more;             /* paragraphs, separated by an empty line */
-    int (*run)(const tt_args *a); /* gives the exit code */
+    int (*run)(const tt_args *a); /* gives the exit code; NULL for a group */
 } tt_command;
 extern const tt_command tt_commands[]; /* ends with a NULL name */
 
@@ -96,13 +104,15 @@ extern const tt_option tt_options[]; /* ends with a NULL name */
 
 /* ---- options.c ------------------------------------------------------------------------------------ */
 
-/* The command of that name, or NULL. */
+/* The command or group of that name, or NULL. */
 const tt_command *tt_command_find(const char *name);
 /* The name nearest to `word`; NULL if none is near. */
 const char *tt_command_near(const char *word);
 /* argv[0] is the command's name. TT_ERR_USAGE with a sentence. tt_args_clear() in any case. */
 tt_status tt_args_parse(tt_args *a, const tt_command *cmd, int argc, char **argv, tt_error *err);
 void tt_args_clear(tt_args *a);
+/* Is `text` one of `words`, which blanks separate? */
+bool tt_word_among(const char *words, const char *text);
 /* "1.5", and nothing else: no sign, no exponent, a point in every locale. */
 bool tt_number_parse(const char *text, double *value);
 
@@ -116,7 +126,8 @@ void tt_help_zsh(FILE *to);
 
 /* ---- cli.c: what all commands say and heed. Nothing below src/main.c ends the program, but a signal --- */
 
-/* Standard input, output and error exist; SIGPIPE is ignored; signals are watched from now on. */
+/* Standard input, output and error exist; SIGPIPE and SIGXFSZ are ignored; signals are watched from now on.
+ */
 void tt_cli_begin(void);
 /* Standard output is flushed, and the exit code `code`, or what a full disk makes of it. Dies of the signal
  * that stopped the work, where one did. */
@@ -150,8 +161,13 @@ int tt_cmd_info(const tt_args *a);
 int tt_cmd_run(const tt_args *a);
 int tt_cmd_convert(const tt_args *a);
 int tt_cmd_bench(const tt_args *a);
-int tt_cmd_help(const tt_args *a);       /* help.c */
-int tt_cmd_version(const tt_args *a);    /* cmd_info.c */
-int tt_cmd_completion(const tt_args *a); /* help.c */
+int tt_cmd_models_list(const tt_args *a); /* these four: cmd_models.c */
+int tt_cmd_models_info(const tt_args *a);
+int tt_cmd_models_verify(const tt_args *a);
+int tt_cmd_models_path(const tt_args *a);
+int tt_cmd_models_fetch(const tt_args *a); /* cmd_fetch.c */
+int tt_cmd_help(const tt_args *a);         /* help.c */
+int tt_cmd_version(const tt_args *a);      /* cmd_info.c */
+int tt_cmd_completion(const tt_args *a);   /* help.c */
 
 #endif

@@ -9,6 +9,7 @@
 #include "src/digest.h"
 #include "src/inputs.h"
 #include "src/output.h"
+#include "src/places.h"
 #include "src/progress.h"
 
 #include <stdlib.h>
@@ -158,12 +159,12 @@ static tt_status collect(const source *s, const char *dtype, tt_tensor_out **lis
     return TT_OK;
 }
 
-static tt_status convert(source *s, const tt_args *a, unsigned char **bytes, size_t *size, size_t *tensors,
-                         tt_error *err)
+static tt_status convert(source *s, const tt_args *a, const char *path, unsigned char **bytes, size_t *size,
+                         size_t *tensors, tt_error *err)
 {
     tt_tensor_out *list = NULL;
     float *values = NULL;
-    tt_status st = describe(s, a->operand[0], a->net, err);
+    tt_status st = describe(s, path, a->net, err);
     if (!st)
         st = collect(s, a->dtype, &list, tensors, &values, err);
     if (!st) {
@@ -195,6 +196,7 @@ int tt_cmd_convert(const tt_args *a)
     const tt_job job = {.output = (char *)(a->output ? a->output : "-")};
     const bool standard = !strcmp(job.output, "-");
     unsigned char *bytes = NULL;
+    char *path = NULL;
     size_t size = 0, tensors = 0;
     source s = {0};
     tt_error e = {0};
@@ -210,9 +212,11 @@ int tt_cmd_convert(const tt_args *a)
     else
         st = tt_job_prepare(&job, &e);
     if (!st)
-        st = open_source(&s, a->operand[0], a->net, &e);
+        st = tt_places_resolve(a->operand[0], &path, &e);
     if (!st)
-        st = convert(&s, a, &bytes, &size, &tensors, &e);
+        st = open_source(&s, path, a->net, &e);
+    if (!st)
+        st = convert(&s, a, path, &bytes, &size, &tensors, &e);
     if (!st) {
         char *dir = tt_job_directory(&job);
         tt_cli_writes_in(dir);
@@ -224,6 +228,7 @@ int tt_cmd_convert(const tt_args *a)
     else if (st != TT_ERR_CANCELLED)
         tt_cli_complain(NULL, &e);
     free(bytes);
+    free(path);
     close_source(&s);
     return tt_exit_code(st);
 }

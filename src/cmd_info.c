@@ -9,7 +9,9 @@
 #include "kernels/cpu.h"
 #include "models/models.h"
 #include "src/context.h"
+#include "src/facts.h"
 #include "src/image/image.h"
+#include "src/places.h"
 #include "src/progress.h"
 
 #include <fcntl.h>
@@ -72,7 +74,7 @@ static void show_value(const json_t *v, int indent)
     }
 }
 
-static void show(json_t *object, bool as_json, bool more)
+void tt_facts_show(json_t *object, bool as_json, bool more)
 {
     if (as_json) {
         tt_json_line(object);
@@ -149,7 +151,7 @@ static tt_status picture(const tt_args *a, const char *path, bool more, tt_error
     tt_image img = {0};
     const tt_status st = tt_image_read(&img, path, &limits, err);
     if (!st)
-        show(describe_picture(path, &img), a->json, more);
+        tt_facts_show(describe_picture(path, &img), a->json, more);
     tt_image_clear(&img);
     return st;
 }
@@ -225,7 +227,7 @@ static int side_taken(const tt_network *n, int side)
     return (side + both - 1) / both * both;
 }
 
-static tt_status network(const tt_args *a, const char *path, bool more, tt_error *err)
+static tt_status plan_of(const tt_args *a, const char *path, bool more, tt_error *err)
 {
     const tt_plan_options o = {.threads = a->threads, .only_size = true};
     tt_network *n = NULL;
@@ -233,23 +235,21 @@ static tt_status network(const tt_args *a, const char *path, bool more, tt_error
     tt_status st = tt_network_open(&n, path, a->net, err);
     const int width = a->size ? a->width : 256, height = a->size ? a->height : 256;
     int w = width, h = height;
-    if (!st && a->plan) {
+    if (!st) {
         w = side_taken(n, width);
         h = side_taken(n, height);
         st = tt_plan_new(&plan, n->net, h, w, &o, err);
     }
     if (!st) {
         json_t *facts = describe_network(path, n);
-        if (plan && a->json)
+        if (a->json)
             put(facts, "plan", describe_plan(plan));
-        show(facts, a->json, more && !plan);
-    }
-    if (plan && !a->json) {
-        putchar('\n');
-        tt_plan_print(plan, stdout);
-        if (w != width || h != height)
+        tt_facts_show(facts, a->json, !a->json);
+        if (!a->json)
+            tt_plan_print(plan, stdout);
+        if (!a->json && (w != width || h != height))
             printf("the network cannot take %dx%d pixels; this is the plan for %dx%d\n", width, height, w, h);
-        if (more)
+        if (!a->json && more)
             putchar('\n');
     }
     tt_plan_free(plan);
@@ -258,7 +258,7 @@ static tt_status network(const tt_args *a, const char *path, bool more, tt_error
 }
 
 /* Tensors of no network that is known: what they are is told all the same, and why it is none. */
-static tt_status tensors(const tt_args *a, const char *path, bool more, const tt_error *why, tt_error *err)
+static tt_status describe_tensors(const char *path, const tt_error *why, json_t **facts, tt_error *err)
 {
     tt_weights w = {0};
     const tt_status st = tt_weights_open(&w, path, err);
@@ -280,9 +280,25 @@ static tt_status tensors(const tt_args *a, const char *path, bool more, const tt
         json_array_append_new(list, tt_json_text(line));
     }
     put(o, "tensors", list);
-    show(o, a->json, more);
+    *facts = o;
     tt_weights_clear(&w);
     return TT_OK;
+}
+
+tt_status tt_facts_weights(const char *path, const char *const *settings, json_t **facts, tt_error *err)
+{
+    tt_error why;
+    tt_network *n = NULL;
+    const tt_status st = tt_network_open(&n, path, settings, &why);
+    *facts = NULL;
+    if (!st)
+        *facts = describe_network(path, n);
+    tt_network_free(n);
+    if (st == TT_ERR_UNSUPPORTED && strcmp(path, "default"))
+        return describe_tensors(path, &why, facts, err);
+    if (st)
+        *err = why;
+    return st;
 }
 
 /* ---- a file of either kind ------------------------------------------------------------------------- */
@@ -318,12 +334,12 @@ static tt_status describe(const tt_args *a, const char *path, bool more, tt_erro
         return tt_fail(err, TT_ERR_FORMAT,
                        "%s: neither a picture (PNG, JPEG) nor a weight file "
                        "(safetensors, .pth, ncnn, MATLAB, waifu2x JSON)", path);
-    tt_error why;
-    const tt_status st = network(a, path, more, &why);
-    if (st == TT_ERR_UNSUPPORTED && !embedded && !a->plan)
-        return tensors(a, path, more, &why, err);
-    if (st)
-        *err = why;
+    if (a->plan)
+        return plan_of(a, path, more, err);
+    json_t *facts;
+    const tt_status st = tt_facts_weights(path, a->net, &facts, err);
+    if (!st)
+        tt_facts_show(facts, a->json, more);
     return st;
 }
 
@@ -341,7 +357,11 @@ int tt_cmd_info(const tt_args *a)
         return tt_exit_code(st);
     }
     for (int i = 0; i < a->operands && !tt_cli_stopped(); i++) {
-        st = describe(a, a->operand[i], i + 1 < a->operands, &e);
+        char *path;
+        st = tt_places_resolve(a->operand[i], &path, &e);
+        if (!st)
+            st = describe(a, path, i + 1 < a->operands, &e);
+        free(path);
         if (!st)
             continue;
         tt_cli_complain(a->operand[i], &e);
@@ -375,6 +395,6 @@ int tt_cmd_version(const tt_args *a)
                   "libzip", zip_libzip_version(), "licence", "MIT; the network inside: see models/README.md in the source");
     if (!o)
         return TT_EXIT_TEMPORARY;
-    show(o, a->json, false);
+    tt_facts_show(o, a->json, false);
     return TT_EXIT_OK;
 }

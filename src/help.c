@@ -2,6 +2,7 @@
 #include "src/cli.h"
 
 #include "engine/status.h"
+#include "src/registry.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -90,6 +91,26 @@ static void option_line(FILE *to, const tt_option *o)
     wrap(to, help, HELP_COLUMN, HELP_COLUMN);
 }
 
+/* Is `c` a command of the group, "models list" of "models" say? Gives its second word, or NULL. */
+static const char *word_in(const tt_command *group, const tt_command *c)
+{
+    const size_t n = strlen(group->name);
+    return !group->run && !strncmp(c->name, group->name, n) && c->name[n] == ' ' ? c->name + n + 1 : NULL;
+}
+
+static void usage(FILE *to, const tt_command *cmd)
+{
+    if (cmd->run)
+        fprintf(to, "Usage: tintype %s [options]%s%s\n\n", cmd->name, *cmd->operands ? " " : "", cmd->operands);
+    else
+        fprintf(to, "Usage: tintype %s %s\n\n", cmd->name, cmd->operands);
+    for (const tt_command *c = tt_commands; c->name; c++)
+        if (word_in(cmd, c))
+            fprintf(to, "  %-16s %s\n", c->name, c->brief);
+    if (!cmd->run)
+        fprintf(to, "\nMore of each: tintype help %s list\n\n", cmd->name);
+}
+
 /* ---- help ----------------------------------------------------------------------------------------- */
 
 void tt_help_short(FILE *to)
@@ -101,14 +122,16 @@ void tt_help_short(FILE *to)
           "Usage: tintype COMMAND [options] INPUT... [-o OUTPUT]\n\n",
           to);
     for (const tt_command *c = tt_commands; c->name; c++)
-        fprintf(to, "  %-12s %s\n", c->name, c->brief);
+        if (!strchr(c->name, ' '))
+            fprintf(to, "  %-12s %s\n", c->name, c->brief);
     fputs("\nMore of each: tintype help COMMAND\n", to);
 }
 
 void tt_help_command(FILE *to, const tt_command *cmd)
 {
     examples(to, cmd);
-    fprintf(to, "\nUsage: tintype %s [options]%s%s\n\n", cmd->name, *cmd->operands ? " " : "", cmd->operands);
+    fputc('\n', to);
+    usage(to, cmd);
     for (const char *p = cmd->brief; *p; p++)
         fputc(p == cmd->brief ? toupper((unsigned char)*p) : *p, to);
     fputs(".\n", to);
@@ -130,16 +153,19 @@ int tt_cmd_help(const tt_args *a)
         tt_help_short(stdout);
         return TT_EXIT_OK;
     }
-    const tt_command *cmd = tt_command_find(a->operand[0]);
+    char name[128];
+    snprintf(name, sizeof name, "%s%s%s", a->operand[0], a->operands > 1 ? " " : "",
+             a->operands > 1 ? a->operand[1] : "");
+    const tt_command *cmd = tt_command_find(name);
     if (cmd) {
         tt_help_command(stdout, cmd);
         return TT_EXIT_OK;
     }
-    const char *near = tt_command_near(a->operand[0]);
+    const char *near = tt_command_near(name);
     if (near)
-        tt_fail(&e, TT_ERR_USAGE, "%s is no command; did you mean: tintype help %s?", a->operand[0], near);
+        tt_fail(&e, TT_ERR_USAGE, "%s is no command; did you mean: tintype help %s?", name, near);
     else
-        tt_fail(&e, TT_ERR_USAGE, "%s is no command", a->operand[0]);
+        tt_fail(&e, TT_ERR_USAGE, "%s is no command", name);
     tt_cli_complain(NULL, &e);
     return TT_EXIT_USAGE;
 }
@@ -189,7 +215,7 @@ static void roff_option(FILE *to, const tt_option *o)
 
 static void roff_command(FILE *to, const tt_command *cmd)
 {
-    fprintf(to, ".SS tintype %s [options]%s", cmd->name, *cmd->operands ? " " : "");
+    fprintf(to, ".SS tintype %s%s%s", cmd->name, cmd->run ? " [options]" : "", *cmd->operands ? " " : "");
     roff_text(to, cmd->operands);
     fputc('\n', to);
     fputc(toupper((unsigned char)cmd->brief[0]), to);
@@ -237,12 +263,14 @@ static void roff_json(FILE *to)
         {"done",
          "input, output, input_width, input_height, width, height, model, network, seconds, "
          "network_seconds, "
-         "tiles, peak_bytes"},
+         "tiles, peak_bytes; of a fetch: input (the name), output, bytes, resumed_bytes, sha256, checked, "
+         "fetched, seconds"},
         {"skipped", "input, output"},
         {"error", "input, status, code (what the exit code would be for this input alone), text"},
         {"summary", "done, skipped, failed, seconds; always the last line"},
     };
-    fputs(".SH JSON\nWith \\fB\\-\\-json\\fR, \\fBtintype upscale\\fR prints a line for each event, with the "
+    fputs(".SH JSON\nWith \\fB\\-\\-json\\fR, \\fBtintype upscale\\fR and \\fBtintype models fetch\\fR print a "
+          "line for each event, with the "
           "member \"event\"; other commands print one object for each result. More members may come; those "
           "that are there keep their meaning. In file names that are no UTF\\-8, odd bytes stand as "
           "\\exNN.\n",
@@ -266,7 +294,7 @@ void tt_help_manual(FILE *to)
         {"66", "The input cannot be opened or read."},
         {"70", "The network gave no numbers, or the program is at fault; nothing was written."},
         {"73", "The output cannot be created, or exists."},
-        {"75", "It may go well another time: no memory, disk full."},
+        {"75", "It may go well another time: no memory, disk full, the network."},
         {"130, 143", "Ended by SIGINT or SIGTERM, as a shell shows it; what was unfinished is removed."},
     };
     fprintf(to,
@@ -290,8 +318,13 @@ void tt_help_manual(FILE *to)
             fprintf(to, ".TP\n\\fB%s\\fR\nThe same as \\fB\\-\\-%s\\fR, which goes over it.\n", o->env,
                     o->name);
         }
-    fputs(".TP\n\\fBTINTYPE_CPU\\fR\nscalar, avx2 or avx512: the highest instruction set that is used.\n.SH "
-          "\"EXIT STATUS\"\n",
+    fputs(".TP\n\\fBTINTYPE_CPU\\fR\nscalar, avx2 or avx512: the highest instruction set that is used.\n"
+          ".TP\n\\fBTINTYPE_MODELS\\fR\nDirectories of weight files, with colons between them. They are searched "
+          "before $XDG_DATA_HOME/tintype/models (~/.local/share/tintype/models), "
+          "/usr/local/share/tintype/models and /usr/share/tintype/models.\n"
+          ".TP\n\\fBTINTYPE_OFFLINE\\fR\nIf set to 1, nothing is fetched from the network.\n"
+          ".TP\n\\fBTINTYPE_LIBCURL\\fR\nThe file name of libcurl, where it is not the usual one.\n"
+          ".SH \"EXIT STATUS\"\n",
           to);
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         fprintf(to, ".TP\n\\fB%s\\fR\n", codes[i].code);
@@ -302,23 +335,48 @@ void tt_help_manual(FILE *to)
 
 /* ---- completions ---------------------------------------------------------------------------------- */
 
-/* What may follow the command's own name; NULL for files. */
-static const char *operand_words(const tt_command *c)
+/* Does the command work on files, so that the shell's own completion is best? */
+static bool takes_files(const tt_command *c)
 {
-    if (c->bit == TT_CMD_COMPLETION)
-        return "bash zsh";
-    return c->bit & (TT_CMD_VERSION | TT_CMD_BENCH) ? "" : NULL;
+    return c->bit &
+           (TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_INFO | TT_CMD_RUN | TT_CMD_CONVERT | TT_CMD_MODELS_VERIFY);
 }
 
 static void command_names(FILE *to)
 {
+    const char *blank = "";
     for (const tt_command *c = tt_commands; c->name; c++)
-        fprintf(to, "%s%s", c == tt_commands ? "" : " ", c->name);
+        if (!strchr(c->name, ' ')) {
+            fprintf(to, "%s%s", blank, c->name);
+            blank = " ";
+        }
+}
+
+static void names_in(FILE *to, const tt_command *group)
+{
+    const char *blank = "";
+    for (const tt_command *c = tt_commands; c->name; c++)
+        if (word_in(group, c)) {
+            fprintf(to, "%s%s", blank, word_in(group, c));
+            blank = " ";
+        }
+}
+
+/* What else may follow the command's own name, blanks between. */
+static void operand_words(FILE *to, const tt_command *c)
+{
+    if (c->bit == TT_CMD_COMPLETION)
+        fputs("bash zsh", to);
+    else if (c->bit == TT_CMD_HELP)
+        command_names(to);
+    else if (c->bit & (TT_CMD_MODELS_FETCH | TT_CMD_MODELS_INFO))
+        for (const tt_official *o = tt_officials; o->name; o++)
+            fprintf(to, "%s%s", o == tt_officials ? "" : " ", o->name);
 }
 
 static void bash_command(FILE *to, const tt_command *c)
 {
-    fprintf(to, "    %s)\n        case $before in\n", c->name);
+    fprintf(to, "    \"%s\")\n        case $before in\n", c->name);
     for (const tt_option *o = tt_options; o->name; o++) {
         if (!(o->commands & c->bit) || !o->argument)
             continue;
@@ -335,14 +393,22 @@ static void bash_command(FILE *to, const tt_command *c)
         if (o->commands & c->bit)
             fprintf(to, "--%s ", o->name);
     fputs("\"\n", to);
-    if (c->bit == TT_CMD_HELP) {
+    if (!takes_files(c)) {
         fputs("        operands=\"", to);
-        command_names(to);
+        operand_words(to, c);
         fputs("\"\n", to);
-    } else if (operand_words(c)) {
-        fprintf(to, "        operands=\"%s\"\n", operand_words(c));
     }
     fputs("        ;;\n", to);
+}
+
+static void bash_group(FILE *to, const tt_command *c)
+{
+    fprintf(to,
+            "    if [[ $command == %s ]]; then\n        if ((COMP_CWORD == 2)); then\n"
+            "            COMPREPLY=($(compgen -W \"",
+            c->name);
+    names_in(to, c);
+    fputs("\" -- \"$word\"))\n            return\n        fi\n        command+=\" ${COMP_WORDS[2]}\"\n    fi\n", to);
 }
 
 void tt_help_bash(FILE *to)
@@ -356,9 +422,14 @@ void tt_help_bash(FILE *to)
           "    if ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W \"",
           to);
     command_names(to);
-    fputs("\" -- \"$word\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n", to);
+    fputs("\" -- \"$word\"))\n        return\n    fi\n    local command=${COMP_WORDS[1]}\n", to);
     for (const tt_command *c = tt_commands; c->name; c++)
-        bash_command(to, c);
+        if (!c->run)
+            bash_group(to, c);
+    fputs("    case $command in\n", to);
+    for (const tt_command *c = tt_commands; c->name; c++)
+        if (c->run)
+            bash_command(to, c);
     fputs("    esac\n"
           "    # nothing found: the shell goes on with file names\n"
           "    if [[ -n $words ]]; then\n        COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
@@ -401,33 +472,54 @@ static void zsh_option(FILE *to, const tt_option *o)
     fputs("' \\\n", to);
 }
 
+static void zsh_name(FILE *to, const char *name, const char *brief)
+{
+    fprintf(to, "        '%s:", name);
+    zsh_text(to, brief);
+    fputs("'\n", to);
+}
+
+static void zsh_group(FILE *to, const tt_command *group)
+{
+    fprintf(to, "    if [[ $command == %s ]]; then\n        commands=(\n", group->name);
+    for (const tt_command *c = tt_commands; c->name; c++)
+        if (word_in(group, c))
+            zsh_name(to, word_in(group, c), c->brief);
+    fputs("        )\n        if ((CURRENT == 2)); then\n            _describe command commands\n            return\n"
+          "        fi\n        command+=\" $words[2]\"\n        shift words\n        ((CURRENT--))\n    fi\n",
+          to);
+}
+
 void tt_help_zsh(FILE *to)
 {
     fputs("#compdef tintype\n# made by `tintype completion zsh`\n_tintype() {\n    local -a commands\n    "
           "commands=(\n",
           to);
-    for (const tt_command *c = tt_commands; c->name; c++) {
-        fprintf(to, "        '%s:", c->name);
-        zsh_text(to, c->brief);
-        fputs("'\n", to);
-    }
+    for (const tt_command *c = tt_commands; c->name; c++)
+        if (!strchr(c->name, ' '))
+            zsh_name(to, c->name, c->brief);
     fputs("    )\n    if ((CURRENT == 2)); then\n        _describe command commands\n        return\n    fi\n"
-          "    local command=$words[2]\n    shift words\n    ((CURRENT--))\n    case $command in\n",
+          "    local command=$words[2]\n    shift words\n    ((CURRENT--))\n",
           to);
+    for (const tt_command *c = tt_commands; c->name; c++)
+        if (!c->run)
+            zsh_group(to, c);
+    fputs("    case $command in\n", to);
     for (const tt_command *c = tt_commands; c->name; c++) {
-        fprintf(to, "    %s)\n        _arguments -s -S \\\n", c->name);
+        if (!c->run)
+            continue;
+        fprintf(to, "    '%s')\n        _arguments -s -S \\\n", c->name);
         for (const tt_option *o = tt_options; o->name; o++)
             if (o->commands & c->bit)
                 zsh_option(to, o);
-        if (c->bit == TT_CMD_HELP) {
-            fputs("            ':command:(", to);
-            command_names(to);
-            fputs(")'\n", to);
-        } else if (operand_words(c)) {
-            fprintf(to, "            %s%s%s\n", *operand_words(c) ? "':shell:(" : "", operand_words(c),
-                    *operand_words(c) ? ")'" : "&& return");
-        } else {
+        if (takes_files(c)) {
             fputs("            '*:file:_files'\n", to);
+        } else if (c->bit & (TT_CMD_VERSION | TT_CMD_BENCH | TT_CMD_MODELS_LIST | TT_CMD_MODELS_PATH)) {
+            fputs("            && return\n", to);
+        } else {
+            fprintf(to, "            '%s:name:(", c->most < 0 ? "*" : "");
+            operand_words(to, c);
+            fputs(")'\n", to);
         }
         fputs("        ;;\n", to);
     }

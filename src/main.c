@@ -3,6 +3,7 @@
 
 #include "engine/status.h"
 #include "kernels/cpu.h"
+#include "src/places.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,15 @@ static int no_such_command(const char *word)
     return TT_EXIT_USAGE;
 }
 
+/* -m may be a name: every command sees the path. */
+static tt_status find_model(tt_args *a, tt_error *err)
+{
+    const tt_status st = a->model && !a->help ? tt_places_resolve(a->model, &a->resolved, err) : TT_OK;
+    if (!st && a->resolved)
+        a->model = a->resolved;
+    return st;
+}
+
 static int run(const tt_command *cmd, int argc, char **argv)
 {
     tt_args args;
@@ -36,6 +46,8 @@ static int run(const tt_command *cmd, int argc, char **argv)
     const char *level = getenv("TINTYPE_CPU");
     if (!st && level && *level && tt_cpu_parse(level) < 0)
         st = tt_fail(&e, TT_ERR_USAGE, "TINTYPE_CPU is %s; it can be one of: scalar avx2 avx512", level);
+    if (!st)
+        st = find_model(&args, &e);
     if (st) {
         tt_cli_complain(NULL, &e);
         if (st == TT_ERR_USAGE)
@@ -49,6 +61,23 @@ static int run(const tt_command *cmd, int argc, char **argv)
     }
     tt_args_clear(&args);
     return code;
+}
+
+/* `tintype models list ...` */
+static int run_of_group(const tt_command *group, int argc, char **argv)
+{
+    char name[64];
+    if (argc < 2) {
+        tt_help_command(stderr, group);
+        return TT_EXIT_USAGE;
+    }
+    if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
+        tt_help_command(stdout, group);
+        return TT_EXIT_OK;
+    }
+    snprintf(name, sizeof name, "%s %s", group->name, argv[1]);
+    const tt_command *cmd = tt_command_find(name);
+    return cmd ? run(cmd, argc - 1, argv + 1) : no_such_command(name);
 }
 
 int main(int argc, char **argv)
@@ -67,5 +96,7 @@ int main(int argc, char **argv)
     if (!strcmp(word, "--version") || !strcmp(word, "-V"))
         return tt_cli_end(run(tt_command_find("version"), 1, version));
     const tt_command *cmd = tt_command_find(word);
-    return tt_cli_end(cmd ? run(cmd, argc - 1, argv + 1) : no_such_command(word));
+    if (!cmd)
+        return tt_cli_end(no_such_command(word));
+    return tt_cli_end((cmd->run ? run : run_of_group)(cmd, argc - 1, argv + 1));
 }

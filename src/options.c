@@ -3,6 +3,7 @@
 #include "src/cli.h"
 
 #include "engine/status.h"
+#include "src/registry.h"
 
 #include <ctype.h>
 #include <getopt.h>
@@ -65,13 +66,52 @@ const tt_command tt_commands[] = {
      "and the name and SHA-256 of the file it was made from. The same file gives the same bytes. Without --dtype "
      "each tensor keeps its type, doubles become f32.",
      tt_cmd_convert},
+    {"models", TT_CMD_MODELS, "COMMAND ...", 0, 0, "find, fetch and check official weight files",
+     "tintype models list --for photo\twhat there is for photographs\n"
+     "tintype models fetch RealESRGAN_x4plus\tget it, checked\n"
+     "tintype upscale -m RealESRGAN_x4plus scan.jpg\tuse it by its name\n",
+     "A weight file is called by its path or, where it lies in one of the directories of `tintype models "
+     "path`, by its name with or without ending. Nothing is ever fetched but by `tintype models fetch`.",
+     NULL},
+    {"models list", TT_CMD_MODELS_LIST, "", 0, 0, "list the official weight files that are known",
+     "tintype models list\n"
+     "tintype models list --for anime --license commercial\tonly some\n"
+     "tintype models list --installed\twhat is on this machine\n"
+     "tintype models list --json\twith size, SHA-256, address\n",
+     "A star marks files in the directories of `tintype models path`; they are told by name and size, not "
+     "read. On a terminal columns that do not fit are left out. What the authors do not state, tintype does "
+     "not guess.",
+     tt_cmd_models_list},
+    {"models info", TT_CMD_MODELS_INFO, "NAME|FILE...", 1, -1, "tell all that is known of a weight file",
+     "tintype models info RealESRGAN_x4plus\tlicence, size, where it comes from\n"
+     "tintype models info weights.pth\tthe network in it, and whether it is an official file\n",
+     "A file is known by its SHA-256, whatever it is called.", tt_cmd_models_info},
+    {"models fetch", TT_CMD_MODELS_FETCH, "NAME...", 1, -1, "fetch official weight files from the network",
+     "tintype models fetch RealESRGAN_x4plus realesr-general-x4v3\n"
+     "tintype models fetch --mirror https://mirror.example/weights RealESRGAN_x4plus\n"
+     "tintype models fetch --url https://example.org/my.pth --sha256 HEX my.pth\tany other file\n",
+     "Files go into the first directory of `tintype models path` that can be written. Only https is used, and "
+     "http to this machine itself or, for files whose SHA-256 is known, to a --mirror. Size and SHA-256 are "
+     "checked before a file appears. A fetch that was cut goes on where it ended when it is started again. A "
+     "file that is there and right is not fetched again. NAME without ending stands for all files called so.",
+     tt_cmd_models_fetch},
+    {"models verify", TT_CMD_MODELS_VERIFY, "FILE...", 1, -1, "check weight files against the official ones",
+     "tintype models verify ~/Downloads/*.pth\n"
+     "tintype models verify --sha256 HEX my.pth\tagainst a sum of your own\n",
+     "Says which official file each is, and which network it opens as. A file that is no official one is not "
+     "wrong; one that has the name of an official one and other contents is.",
+     tt_cmd_models_verify},
+    {"models path", TT_CMD_MODELS_PATH, "", 0, 0, "print the directories that are searched for weight files",
+     "tintype models path\none a line, first searched first\n",
+     "TINTYPE_MODELS in the environment puts others before the usual ones, with colons between them.",
+     tt_cmd_models_path},
     {"bench", TT_CMD_BENCH, "", 0, 0, "measure the speed of this machine",
      "tintype bench\teverything, a few minutes\n"
      "tintype bench --only conv3x3\tcases with that in their name\n"
      "tintype bench --isa all --json\tevery instruction set, for machines\n",
      "Times are medians; shares are of the peak that the processor showed in the same seconds.",
      tt_cmd_bench},
-    {"help", TT_CMD_HELP, "[COMMAND]", 0, 1, "explain a command",
+    {"help", TT_CMD_HELP, "[COMMAND]", 0, 2, "explain a command",
      "tintype help upscale\n"
      "tintype help --man >tintype.1\tthe manual page\n",
      "", tt_cmd_help},
@@ -91,7 +131,8 @@ enum {
     NETWORK = TT_CMD_UPSCALE | TT_CMD_INFO | TT_CMD_RUN,
     WEIGHTS = NETWORK | TT_CMD_CONVERT,
     PICTURES = TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_INFO,
-    MACHINES = TT_CMD_ALL & ~(TT_CMD_HELP | TT_CMD_COMPLETION),
+    MACHINES = TT_CMD_ALL & ~(TT_CMD_HELP | TT_CMD_COMPLETION | TT_CMD_MODELS),
+    SUMS = TT_CMD_MODELS_FETCH | TT_CMD_MODELS_VERIFY,
 };
 
 /* Name, letter, kind, what follows it, commands, field of tt_args. In the order of `tintype help`. */
@@ -108,9 +149,24 @@ const tt_option tt_options[] = {
     OPT("output", 'o', FILE, "FILE", TT_CMD_CONVERT, output, .help = "the file to write; '-' for standard output"),
     OPT("dtype", 0, WORD, "TYPE", TT_CMD_CONVERT, dtype, .words = "f32 f16 bf16",
         .help = "round all values to this type; each tensor keeps its own if missing"),
-    OPT("model", 'm', FILE, "FILE", TT_CMD_UPSCALE | TT_CMD_RUN, model,
-        .help = "the weight file; 'default' is the network inside the program"),
-    OPT("net", 0, LIST, "KEY=VALUE", WEIGHTS, net,
+    OPT("model", 'm', FILE, "FILE|NAME", TT_CMD_UPSCALE | TT_CMD_RUN, model,
+        .help = "the weight file, or the name of one in `tintype models path`; 'default' is the network inside "
+                "the program"),
+    OPT("for", 0, WORD, "USE", TT_CMD_MODELS_LIST, use, .words = TT_USES,
+        .help = "files for photo, anime, denoise, jpeg, colour, scratches or faces"),
+    OPT("license", 0, WORD, "WHICH", TT_CMD_MODELS_LIST, licence, .words = "commercial noncommercial unstated",
+        .help = "files that may be used commercially (commercial), may not (noncommercial), or for which nobody "
+                "says (unstated)"),
+    OPT("installed", 0, FLAG, NULL, TT_CMD_MODELS_LIST, installed, .help = "files that are on this machine"),
+    OPT("mirror", 0, TEXT, "URL", TT_CMD_MODELS_FETCH, mirror, .env = "TINTYPE_MIRROR",
+        .help = "fetch URL/NAME instead of the official address"),
+    OPT("url", 0, TEXT, "URL", TT_CMD_MODELS_FETCH, url, .help = "fetch this and call it NAME"),
+    OPT("sha256", 0, TEXT, "HEX", SUMS, sha256, .help = "the SHA-256 that the file must have"),
+    OPT("tries", 0, INT, "N", TT_CMD_MODELS_FETCH, tries, .lo = 1, .hi = 100,
+        .help = "give up after N broken connections; 5 if missing"),
+    OPT("timeout", 0, REAL, "S", TT_CMD_MODELS_FETCH, timeout, .lo = 1, .hi = 3600,
+        .help = "a connection is broken when nothing comes for S seconds; 60 if missing"),
+    OPT("net", 0, LIST, "KEY=VALUE", WEIGHTS | TT_CMD_MODELS_INFO, net,
         .help = "tell the network what its weight file does not say; may stand several times"),
     OPT("scale", 's', REAL, "FACTOR", TT_CMD_UPSCALE, scale, .lo = 0.01, .hi = 1000,
         .help = "any factor, 1.5 say; the network's own if missing, the rest is resampled"),
@@ -132,6 +188,8 @@ const tt_option tt_options[] = {
         .help = "keep the colour profile, the usual, or convert to sRGB"),
     OPT("overwrite", 0, FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_RUN | TT_CMD_CONVERT, overwrite,
         .help = "replace an existing file, the input itself even"),
+    OPT("overwrite", 0, FLAG, NULL, TT_CMD_MODELS_FETCH, overwrite,
+        .help = "replace a file of that name which is another"),
     OPT("skip-existing", 0, FLAG, NULL, TT_CMD_UPSCALE, skip_existing,
         .help = "pass over inputs whose output exists"),
     OPT("dry-run", 0, FLAG, NULL, TT_CMD_UPSCALE, dry_run,
@@ -160,7 +218,7 @@ const tt_option tt_options[] = {
     OPT("man", 0, FLAG, NULL, TT_CMD_HELP, man, .help = "print the manual page"),
     OPT("json", 0, FLAG, NULL, MACHINES, json,
         .help = "results for machines on standard output, one JSON object a line"),
-    OPT("quiet", 'q', FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_RUN | TT_CMD_CONVERT, quiet,
+    OPT("quiet", 'q', FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_RUN | TT_CMD_CONVERT | SUMS, quiet,
         .help = "say nothing but what went wrong"),
     OPT("verbose", 'v', FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_RUN, verbose, .help = "say more"),
     OPT("help", 'h', FLAG, NULL, TT_CMD_ALL, help, .help = "explain the command"),
@@ -320,7 +378,7 @@ static bool size(const char *text, int *w, int *h)
     return side(&p, h) && (*h > 0 || p == second) && !*p && (*w || *h);
 }
 
-static bool is_word(const char *words, const char *text)
+bool tt_word_among(const char *words, const char *text)
 {
     const size_t n = strlen(text);
     for (const char *p = words; n && *p;) {
@@ -362,7 +420,7 @@ static tt_status store(tt_args *a, const tt_option *o, const char *named, const 
         *(const char **)field = text;
         return TT_OK;
     case TT_OPT_WORD:
-        if (!is_word(o->words, text))
+        if (!tt_word_among(o->words, text))
             return tt_fail(err, TT_ERR_USAGE, "%s is %s; it can be one of: %s", named, text, o->words);
         *(const char **)field = text;
         return TT_OK;
@@ -495,5 +553,7 @@ tt_status tt_args_parse(tt_args *a, const tt_command *cmd, int argc, char **argv
 void tt_args_clear(tt_args *a)
 {
     free(a->net);
+    free(a->resolved);
     a->net = NULL;
+    a->resolved = NULL;
 }

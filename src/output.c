@@ -337,6 +337,14 @@ bool tt_output_put(void *out, const void *bytes, size_t n)
     return !o->error;
 }
 
+/* What is in the buffer goes to the file. */
+static void flush(tt_output *o)
+{
+    if (!o->error && o->fill)
+        o->error = write_all(o->fd, o->buffer, o->fill);
+    o->fill = 0;
+}
+
 /* The nameless file gets `name`. linkat(AT_EMPTY_PATH) would need a privilege. */
 static int link_fd(const tt_output *o, const char *name)
 {
@@ -422,8 +430,7 @@ static int take_name(tt_output *o)
 tt_status tt_output_commit(tt_output *o, tt_error *err)
 {
     const char *doing = "cannot be written";
-    if (!o->error && o->fill)
-        o->error = write_all(o->fd, o->buffer, o->fill);
+    flush(o);
     /* pipes and devices cannot be synced, and say so by EINVAL */
     if (!o->error && sync_again(o->fd) && !(o->in_place && (errno == EINVAL || errno == ENOTSUP || errno == EROFS)))
         o->error = errno;
@@ -471,6 +478,91 @@ void tt_output_abort(tt_output *o)
     free(o->name);
     free(o->path);
     free(o);
+}
+
+/* ---- downloads ------------------------------------------------------------------------------------ */
+
+/* Locked and ours, or -1 and errno; EWOULDBLOCK: another process is at it, or has just put it in place. */
+static int open_part(int dir, const char *name, uint64_t *length)
+{
+    struct stat st, named;
+    const int fd = open_again(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0666);
+    if (fd < 0)
+        return -1;
+    int e = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK ? EWOULDBLOCK : 0;
+    if (!e && (fstat(fd, &st) || fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) || st.st_ino != named.st_ino))
+        e = EWOULDBLOCK;
+    /* what another user may write to could change between the check and the renaming */
+    if (!e && (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1))
+        e = EPERM;
+    const off_t end = e ? 0 : lseek(fd, 0, SEEK_END);
+    if (!e && end < 0)
+        e = errno;
+    *length = end > 0 ? (uint64_t)end : 0;
+    if (!e)
+        return fd;
+    close(fd);
+    errno = e;
+    return -1;
+}
+
+tt_status tt_output_open_part(tt_output **out, const char *path, bool overwrite, uint64_t *length, tt_error *err)
+{
+    tt_output *o = calloc(1, sizeof *o);
+    char *dir = NULL;
+    tt_status st = TT_OK;
+    *out = NULL;
+    if (!o)
+        return tt_fail_memory(err, sizeof *o);
+    o->dir = o->fd = -1;
+    o->overwrite = overwrite;
+    o->path = strdup(path);
+    if (!o->path || !split(path, &dir, &o->name)) {
+        st = tt_fail_memory(err, strlen(path) + 1);
+    } else if (strlen(o->name) > NAME_MOST - SUFFIX_MOST) {
+        st = fail_errno(err, path, "cannot be created", ENAMETOOLONG);
+    } else if ((o->dir = open_again(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)) < 0) {
+        st = fail_errno(err, path, "its directory cannot be opened", errno);
+    } else {
+        char part[NAME_MOST + 1];
+        snprintf(part, sizeof part, ".%s.part", o->name);
+        o->fd = open_part(o->dir, part, length);
+        if (o->fd >= 0) {
+            memcpy(o->temp, part, sizeof part);
+            *out = o;
+        } else if (errno != EWOULDBLOCK) {
+            st = fail_errno(err, path, "its .part beside it cannot be taken", errno);
+        }
+    }
+    free(dir);
+    if (!*out)
+        tt_output_abort(o);
+    return st;
+}
+
+void tt_output_restart(tt_output *o)
+{
+    o->fill = 0;
+    if (!o->error && (ftruncate(o->fd, 0) || lseek(o->fd, 0, SEEK_SET)))
+        o->error = errno;
+}
+
+int tt_output_read_back(tt_output *o)
+{
+    flush(o);
+    if (!o->error && lseek(o->fd, 0, SEEK_SET))
+        o->error = errno;
+    return o->error ? -1 : o->fd;
+}
+
+tt_status tt_output_keep(tt_output *o, bool keep, tt_error *err)
+{
+    flush(o);
+    const tt_status st = o->error ? fail_errno(err, o->path, "cannot be written", o->error) : TT_OK;
+    if (keep)
+        o->temp[0] = 0; /* so that it is not removed */
+    tt_output_abort(o);
+    return st;
 }
 
 tt_status tt_output_write(const char *path, const void *bytes, size_t n, bool overwrite, tt_error *err)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct tt_output tt_output;
 
@@ -29,6 +30,19 @@ bool tt_output_put(void *out, const void *bytes, size_t n);
 tt_status tt_output_commit(tt_output *out, tt_error *err);
 /* Give up: nothing is left behind. Accepts NULL. */
 void tt_output_abort(tt_output *out);
+/*
+ * The same for a download, which may be continued: its temporary is .NAME.part, outlasts the process and is taken
+ * up where it is there. *length: bytes of it. *out is NULL with TT_OK while another process has it. A .NAME.part
+ * that is no file of this user's is TT_ERR_OUTPUT. What is put comes behind what is there.
+ */
+tt_status tt_output_open_part(tt_output **out, const char *path, bool overwrite, uint64_t *length, tt_error *err);
+/* From the beginning again: what is there is thrown away. */
+void tt_output_restart(tt_output *out);
+/* What was put so far, to be read from its first byte on: a descriptor that is `out`'s, or -1 after a failure, whose
+ * sentence comes at keep or commit. Nothing but restart may come between this and the next put. */
+int tt_output_read_back(tt_output *out);
+/* Give up; with `keep` the temporary stays. Always frees `out`. A failure of tt_output_put() is told here. */
+tt_status tt_output_keep(tt_output *out, bool keep, tt_error *err);
 /* The whole of it for bytes in memory. */
 tt_status tt_output_write(const char *path, const void *bytes, size_t n, bool overwrite, tt_error *err);
 /* Remove this user's temporaries in `directory` whose process is gone. Errors are not errors. */

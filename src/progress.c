@@ -164,10 +164,10 @@ void tt_progress_begin(tt_progress *p, const char *name, size_t index, size_t co
         tt_progress_phase(p, "reading");
 }
 
-static int columns(void)
+int tt_columns(int fd)
 {
     struct winsize w;
-    return !ioctl(STDERR_FILENO, TIOCGWINSZ, &w) && w.ws_col > 0 ? w.ws_col : 80;
+    return !ioctl(fd, TIOCGWINSZ, &w) && w.ws_col > 0 ? w.ws_col : 80;
 }
 
 /* "[3/20] ...tail/of/name.jpg  " in `room` columns; one column a byte is the careful guess. */
@@ -191,7 +191,7 @@ static void head(const tt_progress *p, char *to, size_t size, int room)
 static void draw(tt_progress *p, const char *tail)
 {
     char title[256];
-    const int wide = columns();
+    const int wide = tt_columns(STDERR_FILENO);
     const int room = wide - 1 - 2 - (int)strlen(tail);
     head(p, title, sizeof title, room > 40 ? 40 : room);
     if (room <= 8)

@@ -24,6 +24,8 @@ void tt_progress_init(tt_progress *p, bool json, bool quiet);
 void tt_progress_begin(tt_progress *p, const char *name, size_t index, size_t count);
 /* done is 0..1; a tt_progress as user: for the callbacks of tintype.h. */
 void tt_progress_at(void *progress, double done);
+/* Columns of the terminal that `fd` is; 80 where it does not say. */
+int tt_columns(int fd);
 /* A word instead of the share: "writing". */
 void tt_progress_phase(tt_progress *p, const char *phase);
 /* The bar is wiped: before anything else is said. */

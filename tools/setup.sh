@@ -11,6 +11,7 @@ jansson libjansson-dev
 libzip libzip-dev
 libmd libmd-dev
 zlib zlib1g-dev
+libcurl libcurl4-openssl-dev
 openblas libopenblas-dev
 OpenCL ocl-icd-opencl-dev
 check check'
@@ -63,7 +64,7 @@ fi
 mkdir -p "$(dirname "$config")"
 {
     echo "# written by tools/setup.sh"
-    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libzip zlib libmd check)"
+    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libzip zlib libmd libcurl check)"
     echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson libzip zlib)"
     echo "PROGRAM_LIBS := $(pkg-config --libs libmd)"
     echo "TEST_LIBS := $(pkg-config --libs check)"
