@@ -19,6 +19,7 @@
 enum {
     REDIRECTS_MOST = 10,
     CONNECT_SECONDS = 30,
+    PAGE_MOST = 1 << 16,
     SHOWN_URL = 300,
     WAIT_MS = 100,
 };
@@ -30,8 +31,9 @@ static const uint64_t progress_made = 1u << 20; /* a connection that brought so 
 #define FUNCTIONS(X)                                                                                         \
     X(global_init)                                                                                           \
     X(easy_init)                                                                                             \
-    X(easy_setopt) X(easy_perform) X(easy_getinfo) X(easy_cleanup) X(easy_strerror) X(url) X(url_set)        \
-        X(url_get) X(url_cleanup) X(free)
+    X(easy_setopt)                                                                                           \
+    X(easy_perform) X(easy_getinfo) X(easy_cleanup) X(easy_strerror) X(url) X(url_set) X(url_get)            \
+        X(url_cleanup) X(free)
 
 #define POINTER(name) __typeof__(curl_##name) *name;
 static struct {
@@ -145,7 +147,11 @@ typedef struct transfer {
     uint64_t asked; /* where the range asked for begins */
     uint64_t most;
     uint64_t offered_from, offered_total; /* of Content-Range */
-    bool offered, answered, refused; /* refused: `status` and `err` are set, or the body is of no interest */
+    uint64_t total;                       /* bytes of the file, as far as is known by now; or 0 */
+    size_t page;                          /* bytes of the body that are not of the file */
+    bool offered, answered;
+    bool aside;   /* the body is a page about an error or a redirection */
+    bool refused; /* no more of it */
     bool again;
     tt_status status;
     tt_error *err;
@@ -226,11 +232,11 @@ static void on_answer(transfer *t)
             t->have = 0;
         }
     } else {
-        t->refused = true; /* an error's page; finish() tells by the code */
+        t->aside = true; /* finish() tells by the code */
     }
-    if (t->refused || length < 0)
+    if (t->refused || t->aside || length < 0)
         return;
-    const uint64_t size = t->have + (uint64_t)length;
+    const uint64_t size = t->total = t->have + (uint64_t)length;
     if (t->f->size ? size != t->f->size : size > t->most)
         refuse(t, wrong_size(t, "the server offers", size));
 }
@@ -243,6 +249,10 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *user)
         on_answer(t);
     if (t->refused || tt_cli_stopped())
         return 0;
+    if (t->aside) { /* libcurl says where a redirection leads at its body's end */
+        t->page += n;
+        return t->page > PAGE_MOST ? 0 : n;
+    }
     if (n > t->most - t->have) {
         refuse(t, tt_fail(t->err, TT_ERR_FORMAT, "%s: the server sends more than the %" PRIu64 " bytes %s",
                           t->at.shown, t->most,
@@ -252,8 +262,8 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *user)
     if (!tt_output_put(t->out, bytes, n))
         return 0;
     t->have += n;
-    if (t->f->size)
-        tt_progress_at(t->f->progress, (double)t->have / (double)t->f->size);
+    if (t->total)
+        tt_progress_at(t->f->progress, (double)t->have / (double)t->total);
     return n;
 }
 
@@ -330,7 +340,7 @@ static outcome finish(transfer *t, CURLcode rc)
         return FAILED;
     if (t->again)
         return WHOLE;
-    if (rc == CURLE_OK || t->refused)
+    if (rc == CURLE_OK || t->aside)
         return by_code(t, rc, code);
     switch (rc) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -392,7 +402,9 @@ static outcome request(transfer *t, const char *url, bool whole)
 {
     char range[32];
     t->h = curl.easy_init();
-    t->offered = t->answered = t->refused = t->again = false;
+    t->offered = t->answered = t->aside = t->refused = t->again = false;
+    t->page = 0;
+    t->total = t->f->size;
     t->asked = whole ? 0 : t->have;
     if (!t->h || !prepare(t, url, range)) {
         t->status =

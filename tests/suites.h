@@ -29,5 +29,6 @@
     X(src_digest) \
     X(src_default) \
     X(src_cli) \
+    X(src_files) \
     X(src_convert) \
-    X(src_files)
+    X(src_fetch)
