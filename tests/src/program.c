@@ -168,14 +168,26 @@ pg_shape pg_shape_of(const char *name)
 
 /* ---- processes ------------------------------------------------------------------------------------- */
 
+/* What a program said stays until the test's process ends, and is no leak: it can be reached from here. */
+static char *keep(size_t n)
+{
+    static struct kept {
+        struct kept *next;
+        char bytes[];
+    } *all;
+    struct kept *k = calloc(1, sizeof *k + n);
+    ck_assert_ptr_nonnull(k);
+    k->next = all;
+    all = k;
+    return k->bytes;
+}
+
 static char *drain(int fd, size_t *size)
 {
     const off_t n = lseek(fd, 0, SEEK_END);
     ck_assert_int_ge(n, 0);
-    char *bytes = malloc((size_t)n + 1);
-    ck_assert_ptr_nonnull(bytes);
+    char *bytes = keep((size_t)n + 1);
     ck_assert_int_eq(pread(fd, bytes, (size_t)n, 0), n);
-    bytes[n] = 0;
     *size = (size_t)n;
     close(fd);
     return bytes;
@@ -307,9 +319,8 @@ pg_run pg_terminal(const char *const *arguments)
     const pid_t pid = fork_quietly(&terminal, &wide);
     if (!pid)
         become(path, arguments, false);
-    r.out = calloc(1, room + 1);
+    r.out = keep(room + 1);
     r.err = r.out;
-    ck_assert_ptr_nonnull(r.out);
     while (r.out_size < room) {
         const ssize_t n = read(terminal, r.out + r.out_size, room - r.out_size);
         if (n <= 0 && errno != EINTR) /* EIO: the other end is closed */
