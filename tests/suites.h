@@ -31,4 +31,5 @@
     X(src_cli) \
     X(src_files) \
     X(src_convert) \
+    X(src_models) \
     X(src_fetch)

@@ -112,6 +112,12 @@ START_TEST(bash_completes)
         {"tintype help com", "compare completion"},
         {"tintype completion ", "bash zsh"},
         {"tintype info x", ""},
+        {"tintype mod", "models"},
+        {"tintype models ", "list info fetch verify path"},
+        {"tintype models list --lic", "--license"},
+        {"tintype models list --license ", "commercial noncommercial unstated"},
+        {"tintype models fetch RealESRGAN_x4plus.", "RealESRGAN_x4plus.pth"},
+        {"tintype models verify x", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char line[1024];

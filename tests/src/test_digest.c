@@ -102,7 +102,7 @@ END_TEST
 Suite *suite_src_digest(void);
 Suite *suite_src_digest(void)
 {
-    Suite *s = suite_create("src_digest");
+    Suite *s = suite_create("src/digest");
     TCase *tc = tcase_create("sha256");
     tcase_add_unchecked_fixture(tc, pg_setup, pg_teardown);
     tcase_add_loop_test(tc, the_published_examples, 0, KNOWN);

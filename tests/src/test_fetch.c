@@ -582,7 +582,7 @@ END_TEST
 Suite *suite_src_fetch(void);
 Suite *suite_src_fetch(void)
 {
-    Suite *s = suite_create("src_fetch");
+    Suite *s = suite_create("src/fetch");
     TCase *tc = tcase_create("fetch");
     tcase_set_timeout(tc, 120);
     tcase_add_unchecked_fixture(tc, pg_setup, pg_teardown);
