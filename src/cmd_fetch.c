@@ -151,18 +151,32 @@ static tt_status look(session *s, const item *it, const char *path, bool *right,
 }
 
 /* Is it there already, anywhere in the search path? */
-static tt_status look_around(session *s, const item *it, const char *target, bool *right, tt_error *err)
+static tt_status look_around(session *s, const item *it, bool *right, tt_error *err)
 {
     char *path = NULL;
-    struct stat there;
     tt_status st = tt_places_find(it->name, &path, err);
     *right = false;
     /* without a sum, "overwrite" means to fetch it anew */
     if (!st && path && (it->sha256 || !s->a->overwrite))
         st = look(s, it, path, right, err);
     free(path);
-    if (!st && !*right && !s->a->overwrite && !lstat(target, &there))
-        st = tt_fail(err, TT_ERR_OUTPUT, "%s: is there and is another file; --overwrite replaces it", target);
+    return st;
+}
+
+/* The path to write to. */
+static tt_status target(session *s, const item *it, char **path, tt_error *err)
+{
+    char *directory = NULL;
+    struct stat there;
+    *path = NULL;
+    tt_status st = tt_places_to_write(&directory, err);
+    if (!st && asprintf(path, "%s/%s", directory, it->name) < 0) {
+        *path = NULL;
+        st = tt_fail_memory(err, strlen(directory));
+    }
+    if (!st && !s->a->overwrite && !lstat(*path, &there))
+        st = tt_fail(err, TT_ERR_OUTPUT, "%s: is there and is another file; --overwrite replaces it", *path);
+    free(directory);
     return st;
 }
 
@@ -181,19 +195,10 @@ static tt_status address(session *s, const item *it, char **url, tt_error *err)
     return *url ? TT_OK : tt_fail_memory(err, strlen(it->name));
 }
 
-static tt_status get(session *s, const item *it, const char *path, tt_error *err)
+static tt_status get(session *s, const item *it, const char *url, const char *path, tt_error *err)
 {
-    const char *offline = getenv("TINTYPE_OFFLINE");
     const tt_args *a = s->a;
-    char *url = NULL;
     tt_fetched got;
-    tt_status st = address(s, it, &url, err);
-    if (!st && offline && *offline && strcmp(offline, "0"))
-        st = tt_fail(err, TT_ERR_USAGE, "%s: TINTYPE_OFFLINE is set, so nothing is fetched", it->name);
-    if (st) {
-        free(url);
-        return st;
-    }
     const tt_fetch f = {
         .url = url,
         .path = path,
@@ -206,8 +211,7 @@ static tt_status get(session *s, const item *it, const char *path, tt_error *err
         .timeout = a->timeout > 0 ? a->timeout : TIMEOUT_SECONDS,
         .progress = &s->progress,
     };
-    st = tt_fetch_file(&f, &got, err);
-    free(url);
+    tt_status st = tt_fetch_file(&f, &got, err);
     if (!st && got.waited) {
         bool right = false;
         st = look(s, it, path, &right, err);
@@ -222,18 +226,19 @@ static tt_status get(session *s, const item *it, const char *path, tt_error *err
 
 static tt_status one(session *s, const item *it, tt_error *err)
 {
-    char *directory = NULL, *path = NULL;
+    const char *offline = getenv("TINTYPE_OFFLINE");
+    char *url = NULL, *path = NULL;
     bool right = false;
-    tt_status st = tt_places_to_write(&directory, err);
-    if (!st && asprintf(&path, "%s/%s", directory, it->name) < 0) {
-        path = NULL;
-        st = tt_fail_memory(err, strlen(directory));
-    }
-    if (!st)
-        st = look_around(s, it, path, &right, err);
+    tt_status st = look_around(s, it, &right, err);
     if (!st && !right)
-        st = get(s, it, path, err);
-    free(directory);
+        st = address(s, it, &url, err);
+    if (!st && !right && offline && *offline && strcmp(offline, "0"))
+        st = tt_fail(err, TT_ERR_USAGE, "%s: TINTYPE_OFFLINE is set, so nothing is fetched", it->name);
+    if (!st && !right)
+        st = target(s, it, &path, err);
+    if (!st && !right)
+        st = get(s, it, url, path, err);
+    free(url);
     free(path);
     return st;
 }

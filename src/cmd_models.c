@@ -235,12 +235,19 @@ static tt_status info_of_file(const tt_args *a, const char *path, bool more, tt_
         put(facts, "file", tt_json_text(path));
         put(facts, "does_not_open", tt_json_text(why.text));
     }
+    const char *source =
+        json_string_value(json_object_get(json_object_get(facts, "metadata"), "tintype.source_sha256"));
+    const tt_official *from = !o && source ? tt_official_summed(source) : NULL;
     if (size) {
         put(facts, "bytes", json_integer((json_int_t)size));
         put(facts, "sha256", json_string(sum));
-        put(facts, "official",
-            o ? describe(o, NULL, a->json) : json_string("no official file is known to be this"));
     }
+    if (o)
+        put(facts, "official", describe(o, NULL, a->json));
+    else if (from) /* so it says itself */
+        put(facts, "converted_from", describe(from, NULL, a->json));
+    else if (size)
+        put(facts, "official", a->json ? json_null() : json_string("no official file is known to be this"));
     tt_facts_show(facts, a->json, more);
     return TT_OK;
 }

@@ -32,8 +32,8 @@ static const uint64_t progress_made = 1u << 20; /* a connection that brought so 
     X(global_init)                                                                                           \
     X(easy_init)                                                                                             \
     X(easy_setopt)                                                                                           \
-    X(easy_perform) X(easy_getinfo) X(easy_cleanup) X(easy_strerror) X(url) X(url_set) X(url_get)            \
-        X(url_cleanup) X(free)
+    X(easy_perform)                                                                                          \
+    X(easy_getinfo) X(easy_cleanup) X(easy_strerror) X(url) X(url_set) X(url_get) X(url_cleanup) X(free)
 
 #define POINTER(name) __typeof__(curl_##name) *name;
 static struct {
@@ -527,7 +527,7 @@ static tt_status check(transfer *t, tt_fetched *got, tt_error *err)
         return wrong_size(t, "is of", got->bytes);
     if (t->f->sha256 && strcmp(got->sha256, t->f->sha256))
         return tt_fail(err, TT_ERR_FORMAT,
-                       "%s: has the SHA-256 %s, and the file wanted has %s; it is not kept", t->f->url,
+                       "%s: has the SHA-256 %s, and the file wanted has %s; it is not kept", t->first.shown,
                        got->sha256, t->f->sha256);
     return TT_OK;
 }
@@ -561,7 +561,7 @@ tt_status tt_fetch_file(const tt_fetch *f, tt_fetched *got, tt_error *err)
     tt_status st = load(err);
     if (st || (st = look_at(f->url, &a, err)))
         return st;
-    t.at = a;
+    t.at = t.first = a;
     tt_progress_phase(f->progress, "connecting");
     st = take_part(f, &t.out, &t.have, err);
     if (st || !t.out) {

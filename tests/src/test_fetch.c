@@ -1,5 +1,7 @@
 /* `tintype models fetch` against servers of every kind, all of them on this machine. */
 #define _GNU_SOURCE
+#include "src/fetch.h"
+#include "tests/faults.h"
 #include "tests/src/program.h"
 #include "tests/src/server.h"
 
@@ -536,6 +538,96 @@ START_TEST(two_at_once_fetch_it_once)
 }
 END_TEST
 
+/* leaks cannot be looked for under strace */
+#define STRACE "ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o trace "
+
+static bool can_trace(void)
+{
+    pg_run r = pg_shell("command -v strace >/dev/null && " STRACE "-e trace=none true");
+    if (r.code || r.err_size)
+        puts("skipped: no strace, or it may not trace here");
+    return !r.code && !r.err_size;
+}
+
+static const char *const injected[] = {
+    "write:error=ENOSPC",        "write:error=EIO",          "write:signal=SIGKILL", "fsync:error=EIO",
+    "fsync:signal=SIGKILL",      "read:error=EIO",           "ftruncate:error=EIO",  "renameat2:error=EIO",
+    "renameat2:error=ENOSYS",    "renameat2:signal=SIGKILL", "flock:error=ENOLCK",   "lseek:error=EIO",
+    "recvfrom:error=ECONNRESET", "recvfrom:signal=SIGKILL",
+};
+
+START_TEST(whatever_the_system_refuses_a_file_is_right_or_not_there)
+{
+    char line[1024], name[32];
+    int happened = 0;
+    snprintf(name, sizeof name, "inject-%d", _i);
+    begin(name);
+    if (!can_trace())
+        return;
+    for (int k = 1; k <= 4; k++) {
+        size_t n;
+        put_part("of another file", 15); /* so that it begins anew */
+        snprintf(
+            line, sizeof line,
+            STRACE
+            "-e trace=%.*s -e inject=%s:when=%d \"$T\" models fetch -q --tries 1 --url %s --sha256 %s my.pth",
+            (int)strcspn(injected[_i], ":"), injected[_i], injected[_i], k, sv_url("/whole/f"), sv_sha256());
+        pg_run r = pg_shell(line);
+        char *trace = pg_contents("trace", &n);
+        happened += strstr(trace, "INJECTED") || strstr(trace, "killed by SIGKILL");
+        free(trace);
+        ck_assert_msg(r.code || pg_there("models/my.pth"), "%s, %d: exit code 0 and no file", injected[_i],
+                      k);
+        if (pg_there("models/my.pth")) {
+            is_right("models/my.pth");
+            ck_assert_int_eq(remove(pg_at("models/my.pth")), 0);
+        }
+        pg_run again = FETCH("/whole/f", "-q");
+        EXPECT(again, 0, "");
+        is_right("models/my.pth");
+        ck_assert_int_eq(pg_entries("models"), 1);
+        ck_assert_int_eq(remove(pg_at("models/my.pth")), 0);
+    }
+    ck_assert_msg(happened, "%s: never happened", injected[_i]);
+}
+END_TEST
+
+/* The program's own allocations; libcurl's are its own affair. */
+START_TEST(memory_may_end_at_any_point)
+{
+    int failures = 0;
+    begin("memory");
+    put_part(bytes, 70000);
+    char *path = strdup(pg_at("models/my.pth")), *url = strdup(sv_url("/whole/f"));
+    tt_progress progress;
+    tt_progress_init(&progress, false, true);
+    tt_progress_begin(&progress, "my.pth", 1, 1);
+    const tt_fetch f = {
+        .url = url, .path = path, .sha256 = sv_sha256(), .tries = 1, .timeout = 10, .progress = &progress};
+    for (int k = 1; k < 1000; k++) {
+        tt_fetched got;
+        tt_error e = {0};
+        put_part(bytes, 70000);
+        faults_fail(k, 0);
+        const tt_status st = tt_fetch_file(&f, &got, &e);
+        const bool failed = faults_failed();
+        faults_fail(0, 0);
+        failures += failed;
+        ck_assert_msg(st == TT_OK || (failed && st == TT_ERR_MEMORY), "%d: %s", st, e.text);
+        ck_assert(!st == pg_there("models/my.pth"));
+        if (!st)
+            is_right("models/my.pth");
+        (void)remove(path);
+        if (!failed)
+            break;
+    }
+    printf("%d allocations of a fetch were made to fail\n", failures);
+    ck_assert_int_ge(failures, 1);
+    free(path);
+    free(url);
+}
+END_TEST
+
 START_TEST(nothing_else_opens_a_socket)
 {
     static const char *const lines[] = {
@@ -554,23 +646,18 @@ START_TEST(nothing_else_opens_a_socket)
     char line[1024];
     begin("sockets");
     pg_picture("a.png", 20, 20, 3, 8);
-    /* leaks cannot be looked for under strace */
-    static const char strace[] =
-        "ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o trace -e trace=socket,connect \"$T\" ";
-    snprintf(line, sizeof line, "command -v strace >/dev/null || exit 9; %s models fetch -q --url %s my.pth",
-             strace, sv_url("/whole/f"));
-    pg_run fetch = pg_shell(line);
-    if (fetch.code == 9 || !pg_there("trace") || strstr(fetch.err, "ptrace")) {
-        puts("skipped: no strace, whether sockets are opened is not seen");
+    if (!can_trace())
         return;
-    }
+    snprintf(line, sizeof line, STRACE "-e trace=socket,connect \"$T\" models fetch -q --url %s my.pth",
+             sv_url("/whole/f"));
+    pg_run fetch = pg_shell(line);
     EXPECT(fetch, 0, "");
     size_t n;
     char *trace = pg_contents("trace", &n);
     ck_assert_msg(strstr(trace, "AF_INET"), "strace does not see the sockets of a fetch: %s", trace);
     free(trace);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        snprintf(line, sizeof line, "%s %s", strace, lines[i]);
+        snprintf(line, sizeof line, STRACE "-e trace=socket,connect \"$T\" %s", lines[i]);
         (void)pg_shell(line);
         trace = pg_contents("trace", &n);
         ck_assert_msg(!strstr(trace, "socket(") && !strstr(trace, "connect("), "%s: %s", lines[i], trace);
@@ -606,6 +693,9 @@ Suite *suite_src_fetch(void)
     tcase_add_test(tc, places_that_cannot_be_written_are_passed_over);
     tcase_add_test(tc, a_signal_stops_it_and_keeps_the_part);
     tcase_add_test(tc, two_at_once_fetch_it_once);
+    tcase_add_loop_test(tc, whatever_the_system_refuses_a_file_is_right_or_not_there, 0,
+                        (int)(sizeof injected / sizeof *injected));
+    tcase_add_test(tc, memory_may_end_at_any_point);
     tcase_add_test(tc, nothing_else_opens_a_socket);
     suite_add_tcase(s, tc);
     return s;

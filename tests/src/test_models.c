@@ -1,5 +1,6 @@
 /* The table of official files, `tintype models` without the network, and names for -m. */
 #define _GNU_SOURCE
+#include "engine/weights.h"
 #include "src/cli.h"
 #include "src/digest.h"
 #include "src/registry.h"
@@ -202,6 +203,8 @@ START_TEST(a_name_is_looked_up)
         EXPECT(info, 0, "");
         ck_assert_ptr_nonnull(strstr(info.out, "esrgan"));
     }
+    pg_run convert = RUN("convert", "mine", "-o", "again.safetensors");
+    EXPECT(convert, 0, "mine -> again.safetensors: ");
     /* an official name for a converted file */
     copy(network(), "models/RealESRGAN_x2plus.safetensors");
     pg_run converted = RUN("upscale", "-m", "RealESRGAN_x2plus", "a.png", "-o", "c.png");
@@ -258,6 +261,20 @@ START_TEST(info_tells_what_is_known)
     EXPECT(two, 1, "nothing: ");
     ck_assert_ptr_nonnull(strstr(two.out, "BSRGAN.pth"));
     EXPECT(directory, 66, "is a directory");
+    /* a converted file says where it is from, and what is known of that is told */
+    const char *const pair[] = {"tintype.source_sha256", tt_official_named("BSRGAN.pth")->sha256, NULL};
+    const float one = 1;
+    const tt_tensor_out t = {.name = "t", .rank = 1, .shape = {1}, .data = &one};
+    unsigned char *bytes;
+    size_t size;
+    tt_error e;
+    ck_assert(!tt_safetensors_write(&t, 1, pair, &bytes, &size, &e));
+    pg_store("converted.safetensors", bytes, size);
+    free(bytes);
+    pg_run converted = RUN("models", "info", "converted.safetensors");
+    EXPECT(converted, 0, "");
+    ck_assert_ptr_nonnull(strstr(converted.out, "converted from:"));
+    ck_assert_ptr_nonnull(strstr(converted.out, "BSRGAN.pth"));
 }
 END_TEST
 
