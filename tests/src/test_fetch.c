@@ -342,6 +342,28 @@ START_TEST(slow_is_not_broken_and_silent_is)
 }
 END_TEST
 
+START_TEST(a_certificate_that_nobody_vouches_for_is_refused)
+{
+    begin("https");
+    pg_store("f", bytes, SIZE);
+    pg_run r = pg_shell(
+        "command -v openssl >/dev/null || exit 9\n"
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -subj /CN=localhost -days 2 "
+        "2>/dev/null || exit 9\n"
+        "timeout 20 openssl s_server -key key -cert cert -accept localhost:0 -WWW >log 2>&1 & server=$!\n"
+        "for i in 1 2 3 4 5 6 7 8 9 10; do grep -q ACCEPT log && break; sleep 0.2; done\n"
+        "port=$(sed -n 's/^ACCEPT.*:\\([0-9]*\\)$/\\1/p' log); [ -n \"$port\" ] || exit 9\n"
+        "\"$T\" models fetch --tries 1 --url https://localhost:$port/f my.pth; code=$?\n"
+        "kill $server; exit $code");
+    if (r.code == 9) {
+        puts("skipped: no openssl, certificates are not tried");
+        return;
+    }
+    EXPECT(r, 66, "/f: SSL peer certificate");
+    ck_assert(!pg_there("models/my.pth"));
+}
+END_TEST
+
 /* ---- what is refused before ----------------------------------------------------------------------- */
 
 START_TEST(addresses_that_are_not_safe_are_refused)
@@ -686,6 +708,7 @@ Suite *suite_src_fetch(void)
     tcase_add_test(tc, redirections_are_followed_to_where_they_may_lead);
     tcase_add_test(tc, servers_errors_are_named);
     tcase_add_test(tc, slow_is_not_broken_and_silent_is);
+    tcase_add_test(tc, a_certificate_that_nobody_vouches_for_is_refused);
     tcase_add_test(tc, addresses_that_are_not_safe_are_refused);
     tcase_add_test(tc, command_lines_that_make_no_sense);
     tcase_add_test(tc, without_libcurl_only_fetching_is_missing);
