@@ -90,8 +90,6 @@ static tt_status add_word(session *s, const char *word, tt_error *err)
 static tt_status understand(session *s, tt_error *err)
 {
     const tt_args *a = s->a;
-    if (a->url && a->mirror)
-        return tt_fail(err, TT_ERR_USAGE, "--url and --mirror contradict each other");
     if ((a->url || a->sha256) && a->operands > 1)
         return tt_fail(err, TT_ERR_USAGE, "%s is for one file, and %d are given",
                        a->url ? "--url" : "--sha256", a->operands);
@@ -125,7 +123,10 @@ static void tell(session *s, const item *it, const char *path, uint64_t bytes, u
                                "checked", it->sha256 != NULL, "fetched", fetched, "seconds", seconds));
         return;
     }
-    const char *how = it->sha256 ? "SHA-256 right" : "not checked: no SHA-256 of it is published";
+    char how[160] = "SHA-256 right";
+    if (!it->sha256)
+        snprintf(how, sizeof how, "not checked, as no SHA-256 is %s; it is %s", it->o ? "published" : "given",
+                 sum);
     if (fetched)
         tt_progress_say(&s->progress, "%s: %s, %s, %s", tt_shown(path), tt_shown_bytes((double)bytes),
                         tt_shown_seconds(seconds), how);
@@ -183,7 +184,7 @@ static tt_status target(session *s, const item *it, char **path, tt_error *err)
 static tt_status address(session *s, const item *it, char **url, tt_error *err)
 {
     const char *mirror = s->a->mirror;
-    if (s->a->url)
+    if (s->a->url) /* goes over a mirror, which the environment may name for good */
         *url = strdup(s->a->url);
     else if (mirror &&
              asprintf(url, "%s%s%s", mirror, mirror[strlen(mirror) - 1] == '/' ? "" : "/", it->name) < 0)
@@ -206,7 +207,7 @@ static tt_status get(session *s, const item *it, const char *url, const char *pa
         .size = it->o && (!a->sha256 || (it->o->sha256 && !strcmp(it->o->sha256, s->sum))) ? it->o->size : 0,
         .sha256 = it->sha256,
         .overwrite = a->overwrite,
-        .plain = a->mirror && it->sha256,
+        .plain = a->mirror && !a->url && it->sha256,
         .tries = a->tries ? a->tries : TRIES,
         .timeout = a->timeout > 0 ? a->timeout : TIMEOUT_SECONDS,
         .progress = &s->progress,

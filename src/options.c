@@ -160,7 +160,7 @@ const tt_option tt_options[] = {
     OPT("installed", 0, FLAG, NULL, TT_CMD_MODELS_LIST, installed, .help = "files that are on this machine"),
     OPT("mirror", 0, TEXT, "URL", TT_CMD_MODELS_FETCH, mirror, .env = "TINTYPE_MIRROR",
         .help = "fetch URL/NAME instead of the official address"),
-    OPT("url", 0, TEXT, "URL", TT_CMD_MODELS_FETCH, url, .help = "fetch this and call it NAME"),
+    OPT("url", 0, TEXT, "URL", TT_CMD_MODELS_FETCH, url, .help = "fetch this, mirror or not, and call it NAME"),
     OPT("sha256", 0, TEXT, "HEX", SUMS, sha256, .help = "the SHA-256 that the file must have"),
     OPT("tries", 0, INT, "N", TT_CMD_MODELS_FETCH, tries, .lo = 1, .hi = 100,
         .help = "give up after N broken connections; 5 if missing"),
