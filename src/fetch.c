@@ -150,9 +150,10 @@ typedef struct transfer {
     uint64_t total;                       /* bytes of the file, as far as is known by now; or 0 */
     size_t page;                          /* bytes of the body that are not of the file */
     bool offered, answered;
-    bool aside;   /* the body is a page about an error or a redirection */
-    bool refused; /* no more of it */
-    bool again;
+    bool aside;     /* the body is a page about an error or a redirection */
+    bool refused;   /* no more of it */
+    bool again;     /* because the part asked for is not what comes */
+    bool continued; /* some answer went on from where an earlier one ended */
     tt_status status;
     tt_error *err;
     char why[200];
@@ -181,13 +182,14 @@ static size_t on_header(char *line, size_t one, size_t n, void *user)
 {
     static const char name[] = "content-range:";
     transfer *t = user;
-    const char *p = line + sizeof name - 1, *end = line + n;
+    const char *p = line, *end = line + n;
     uint64_t last;
     (void)one;
     if (n > 5 && !memcmp(line, "HTTP/", 5))
         t->offered = false;
     if (n < sizeof name || strncasecmp(line, name, sizeof name - 1))
         return n;
+    p += sizeof name - 1;
     while (p < end && (*p == ' ' || *p == '\t'))
         p++;
     if (end - p < 6 || strncasecmp(p, "bytes ", 6))
@@ -225,6 +227,8 @@ static void on_answer(transfer *t)
             (t->f->size && t->offered_total && t->offered_total != t->f->size)) {
             t->again = true;
             t->refused = true;
+        } else {
+            t->continued = true;
         }
     } else if (code == 200) {
         if (t->have) {
@@ -577,7 +581,7 @@ tt_status tt_fetch_file(const tt_fetch *f, tt_fetched *got, tt_error *err)
         st = all_of_it(&t, err);
     if (!st)
         st = check(&t, got, err);
-    if (st == TT_ERR_FORMAT && got->resumed) { /* the part was of something else */
+    if (st == TT_ERR_FORMAT && (got->resumed || t.continued)) { /* pieces of different files */
         got->resumed = t.have = 0;
         tt_output_restart(t.out);
         st = all_of_it(&t, err);

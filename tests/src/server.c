@@ -21,7 +21,7 @@ enum { LOG = 256, REQUEST_MOST = 8192 };
 static const char *file;
 static size_t size;
 static int listener = -1, port;
-static atomic_int requests, flaky;
+static atomic_int requests, flaky; /* flaky: those of /flaky/ and /other/ */
 static atomic_long ranges[LOG];
 static char sum[TT_SHA256_TEXT];
 
@@ -97,6 +97,13 @@ static void answer(int fd, const char *path, size_t from)
         send_all(fd, file + from, n < size - from ? n : size - from);
         if (whole[1] == 's')
             (void)!recv(fd, &c, 1, 0);
+    } else if (is(&path, "other")) {
+        head(fd, from);
+        if (!atomic_fetch_add(&flaky, 1))
+            for (size_t i = 0; i < n; i++)
+                send_all(fd, "", 1);
+        else
+            send_all(fd, file + from, size - from);
     } else if (is(&path, "trickle")) {
         head(fd, from);
         for (const size_t step = size / 20 + 1; from < size; from += step) {

@@ -2,6 +2,7 @@
  * A web server on a loopback address with the manners of bad ones, in a thread of the test. What it does is
  * in the path asked for: /whole/...        the file, parts of it too /norange/...      the whole file,
  * whatever part is asked for /cut/N/...        N bytes of what is asked for, and the connection is cut
+ *   /other/N/...      the first time N bytes of another file and a cut, then the file
  *   /stall/N/...      N bytes, and then silence until the other end leaves
  *   /trickle/...      in small pieces with pauses
  *   /open/N/...       no length, no pieces: N bytes and the end

@@ -226,6 +226,18 @@ START_TEST(servers_that_do_not_continue_send_all_of_it)
 }
 END_TEST
 
+START_TEST(two_halves_of_two_files_cost_one_more_try)
+{
+    begin("halves");
+    pg_run r = FETCH("/other/1000/f", "--tries", "2");
+    EXPECT(r, 0, "SHA-256 right");
+    ck_assert_int_eq(sv_requests(), 3);
+    ck_assert_int_eq(sv_range(1), 1000);
+    ck_assert_int_eq(sv_range(2), 0);
+    is_right("models/my.pth");
+}
+END_TEST
+
 START_TEST(a_part_of_something_else_costs_one_more_try)
 {
     unsigned char *other = calloc(1, SIZE + 100);
@@ -707,6 +719,7 @@ Suite *suite_src_fetch(void)
     tcase_add_loop_test(tc, a_cut_at_any_point_is_continued, 0, (int)(sizeof cuts / sizeof *cuts));
     tcase_add_test(tc, one_run_tries_again_by_itself);
     tcase_add_test(tc, servers_that_do_not_continue_send_all_of_it);
+    tcase_add_test(tc, two_halves_of_two_files_cost_one_more_try);
     tcase_add_test(tc, a_part_of_something_else_costs_one_more_try);
     tcase_add_test(tc, what_is_not_wanted_is_not_kept);
     tcase_add_test(tc, redirections_are_followed_to_where_they_may_lead);
