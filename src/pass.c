@@ -166,7 +166,7 @@ static double mebibytes(uint64_t bytes)
     return (double)bytes / (1 << 20);
 }
 
-static tt_status refuse(const tt_pass *p, uint64_t budget, uint64_t held, tt_error *err)
+static tt_status refuse(const tt_pass *p, uint64_t memory, uint64_t held, tt_error *err)
 {
     const char *what = p->net->traits.block ? "block" : "tile";
     if (p->bytes == UINT64_MAX)
@@ -177,7 +177,7 @@ static tt_status refuse(const tt_pass *p, uint64_t budget, uint64_t held, tt_err
                    "the smallest %s %.0f MiB) and the memory budget is %.0f MiB: raise it, or take a smaller picture, "
                    "factor or network",
                    p->to_w, p->to_h, ceil(mebibytes(add(held, p->bytes))), mebibytes(held), what,
-                   mebibytes(p->bytes), floor(mebibytes(add(budget, held))));
+                   mebibytes(p->bytes), floor(mebibytes(memory)));
 }
 
 /* Pixels that go through the network, those of the overlap as often as they do. */
@@ -186,14 +186,18 @@ static double pixels(const tt_pass *p)
     return (double)p->down.tile * p->down.count * p->across.tile * p->across.count;
 }
 
-/* Walk along the border between what fits and what does not: lengths down the one axis, and for each the
- * longest that fits on the other. Memory grows with both, so neither has to go back. */
-static tt_status choose(tt_pass *p, uint64_t budget, uint64_t held, tt_error *err)
+/*
+ * *fits: p is the cheapest of what fits; else it is the smallest there is.
+ * Walk along the border between what fits and what does not: lengths down the one axis, and for each the longest
+ * that fits on the other. Memory grows with both, so neither has to go back.
+ */
+static tt_status choose(tt_pass *p, uint64_t budget, bool *fits, tt_error *err)
 {
     int tall[MOST], wide[MOST];
     const int n_tall = lengths(&p->down, tall), n_wide = lengths(&p->across, wide);
     tt_pass best = {0};
     double least = INFINITY;
+    *fits = false;
     for (int i = 0, j = n_wide - 1; i < n_tall && j >= 0; i++) {
         for (; j >= 0; j--) {
             tt_axis_cut(&p->down, tall[i]);
@@ -210,14 +214,15 @@ static tt_status choose(tt_pass *p, uint64_t budget, uint64_t held, tt_error *er
         }
         j = j < n_wide - 1 ? j + 1 : j; /* the last that fitted; the next row of lengths starts there */
     }
-    if (least == INFINITY)
-        return refuse(p, budget, held, err); /* p is the smallest */
-    *p = best;
+    *fits = least < INFINITY;
+    if (*fits)
+        *p = best;
     return TT_OK;
 }
 
-tt_status tt_pass_plan(tt_pass *p, uint64_t budget, uint64_t held, tt_error *err)
+tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err)
 {
+    const uint64_t budget = memory > held ? memory - held : 0;
     const tt_traits *t = &p->net->traits;
     const bool bare = !t->border && !t->block;
     p->border = t->border;
@@ -226,18 +231,22 @@ tt_status tt_pass_plan(tt_pass *p, uint64_t budget, uint64_t held, tt_error *err
         return tt_fail(err, TT_ERR_INTERNAL, "a block of %d pixels is all border", t->block);
     extend_axis(p, &p->across, p->base_w);
     extend_axis(p, &p->down, p->base_h);
-    const tt_status st = measure(p, err);
+    tt_status st = measure(p, err);
     const bool fixed = t->block || p->net->facts.global;
     if (st || (p->bytes <= budget && (fixed || p->bytes <= MODEST)))
         return st;
     if (fixed)
-        return refuse(p, budget, held, err);
+        return refuse(p, memory, held, err);
     /* fresh memory costs time too: a network with a short reach is quicker in tiles, however much there is */
     tt_pass modest = *p;
-    if (!choose(&modest, budget < MODEST ? budget : MODEST, held, NULL) &&
+    bool fits;
+    if (!choose(&modest, budget < MODEST ? budget : MODEST, &fits, NULL) && fits &&
         pixels(&modest) <= 1.06 * pixels(p)) {
         *p = modest;
         return TT_OK;
     }
-    return p->bytes <= budget ? TT_OK : choose(p, budget, held, err);
+    if (p->bytes <= budget)
+        return TT_OK;
+    st = choose(p, budget, &fits, err);
+    return st || fits ? st : refuse(p, memory, held, err);
 }

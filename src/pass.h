@@ -43,11 +43,11 @@ typedef struct tt_pass {
 tt_status tt_pass_init(tt_pass *p, const tt_network *net, int colours, int in_w, int in_h, int base_w, int base_h,
                        bool tta, int threads, tt_error *err);
 /*
- * Choose the tiles: small ones where that costs next to nothing, else one where that fits into `budget`
- * bytes, else those that compute the fewest pixels. `held`: what is taken beside, for the sentence.
+ * Choose the tiles: small ones where that costs next to nothing, else one where that fits into what `memory` bytes
+ * leave beside the `held` that are taken already, else those that compute the fewest pixels.
  * TT_ERR_MEMORY where not even the smallest fits.
  */
-tt_status tt_pass_plan(tt_pass *p, uint64_t budget, uint64_t held, tt_error *err);
+tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err);
 int tt_pass_tiles(const tt_pass *p);
 
 typedef struct tt_pass_watch {

@@ -139,8 +139,7 @@ static tt_status plan_passes(job *j, tt_error *err)
         const bool last = i == j->passes - 1;
         const uint64_t after = last ? result : picture_bytes(p->to_w, p->to_h, j->colours, 16);
         const uint64_t held = weights + first + (i ? before : filled) + after;
-        const uint64_t budget = j->c->memory > held ? j->c->memory - held : 0;
-        const tt_status st = tt_pass_plan(p, budget, held, err);
+        const tt_status st = tt_pass_plan(p, j->c->memory, held, err);
         if (st)
             return st;
         raise_to(&j->planned, held + p->bytes);

@@ -246,8 +246,11 @@ static tt_status can_be_gathered(reading *r, int channels)
         coefficients += (uint64_t)d->comp_info[i].width_in_blocks * d->comp_info[i].height_in_blocks * DCTSIZE2;
     if (samples + 2 * coefficients <= r->limits->max_bytes)
         return TT_OK;
-    return tt_fail(r->err, TT_ERR_MEMORY, "%s: a progressive JPEG of %u x %u pixels needs more bytes than allowed",
-                   r->label, (unsigned)d->image_width, (unsigned)d->image_height);
+    return tt_fail(r->err, TT_ERR_MEMORY,
+                   "%s: a progressive JPEG of %u x %u pixels takes %.0f MiB to decode, more than the %.0f MiB allowed",
+                   r->label, (unsigned)d->image_width, (unsigned)d->image_height,
+                   ceil((double)(samples + 2 * coefficients) / (1 << 20)),
+                   floor((double)r->limits->max_bytes / (1 << 20)));
 }
 
 /* Colours as they will come, the picture to hold them, and the file's words for them. */

@@ -146,7 +146,7 @@ START_TEST(bombs)
             tt_image_limits l = {.max_pixels = 9999};
             kit_refused(&file, &l, TT_ERR_MEMORY, "100 x 100 pixels are more than allowed");
             l = (tt_image_limits){.max_pixels = 10000, .max_bytes = (unsigned)channels * 10000 - 1};
-            kit_refused(&file, &l, TT_ERR_MEMORY, "more bytes than allowed");
+            kit_refused(&file, &l, TT_ERR_MEMORY, progressive ? "progressive" : "more bytes than allowed");
             if (progressive) { /* it is gathered in memory, two bytes a sample, before the first row comes out
                                 */
                 l.max_bytes = (unsigned)channels * 10000 + 104 * 104 * 2 - 1;

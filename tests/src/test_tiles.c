@@ -195,7 +195,7 @@ START_TEST(refusals_say_what_to_do)
     tt_context *c = pic_context(2, 1 << 20);
     tt_error err = {0};
     ck_assert_int_eq(tt_upscale(c, n, in, NULL, &out, &err), TT_ERR_MEMORY);
-    ck_assert(strstr(err.text, "budget") && strstr(err.text, "1200x800"));
+    ck_assert_msg(strstr(err.text, "budget is 1 MiB") && strstr(err.text, "1200x800"), "%s", err.text);
     const tt_upscale_options o = {.size = sizeof o, .scale = 0.5};
     tt_context_free(c);
     c = pic_context(2, 1000);
