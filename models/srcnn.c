@@ -11,8 +11,8 @@
  * picture is enlarged by bicubic before (section 3.1), and its luma alone goes through (section 4.5).
  *
  * The weights do not say how a layer sees past the edge. The authors' program repeats the edge pixel before
- * each layer; their widespread retrainings pad with zeros. The authors alone published 9-1-5 and 9-3-5, and files of
- * MATLAB's.
+ * each layer; their widespread retrainings pad with zeros. The authors alone published 9-1-5 and 9-3-5, and
+ * files of MATLAB's.
  */
 #include "models/foreign.h"
 #include "models/models.h"
@@ -62,8 +62,8 @@ static tt_status adopt_bias(tt_weights *w, const char *old, const char *name, si
 }
 
 /*
- * The authors' files, MATLAB's, in which a window of k x k is one dimension of k^2, column by column (value r + k * c is
- * row r, column c):
+ * The authors' files, MATLAB's, in which a window of k x k is one dimension of k^2, column by column (value r
+ * + k * c is row r, column c):
  *
  *     weights_conv1 [k^2,n1]   weights_conv2 [n1,k^2,n2]   weights_conv3 [n2,k^2]   biases_conv1 to 3
  *
@@ -71,7 +71,8 @@ static tt_status adopt_bias(tt_weights *w, const char *old, const char *name, si
  */
 static tt_status adopt(tt_weights *w, tt_error *err)
 {
-    const tt_tensor *const t1 = tt_weights_find(w, "weights_conv1"), *const t2 = tt_weights_find(w, "weights_conv2"),
+    const tt_tensor *const t1 = tt_weights_find(w, "weights_conv1"),
+                           *const t2 = tt_weights_find(w, "weights_conv2"),
                            *const t3 = tt_weights_find(w, "weights_conv3");
     if (strcmp(w->format, "MATLAB 5") != 0 || !t1 || !t2 || !t3)
         return TT_OK;
@@ -82,7 +83,8 @@ static tt_status adopt(tt_weights *w, tt_error *err)
             k[i]++;
         if (k[i] * k[i] != area[i] || !n1 || !n2)
             return tt_fail(err, TT_ERR_FORMAT,
-                           "%s: weights_conv1 to 3 are not those of SRCNN: dimensions k*k x n1, n1 x k*k x n2, n2 x k*k are wanted",
+                           "%s: weights_conv1 to 3 are not those of SRCNN: dimensions k*k x n1, n1 x k*k x "
+                           "n2, n2 x k*k are wanted",
                            w->path);
     }
     const size_t a = k[0], b = k[1], c = k[2];

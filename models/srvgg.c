@@ -77,7 +77,8 @@ static tt_val srvgg(tt_build *b, tt_traits *t)
     if (reduce && !strcmp(reduce, "no"))
         reduce = NULL;
     snprintf(t->variant, sizeof t->variant, "SRVGGNetCompact x%d, %zu features, %d convolutions, %s%s%s", s,
-             dim(b, 0, 0), last / 2 + 1, word ? word : "", reduce ? ", reduced to " : "", reduce ? reduce : "");
+             dim(b, 0, 0), last / 2 + 1, word ? word : "", reduce ? ", reduced to " : "",
+             reduce ? reduce : "");
 
     tt_val x = tt_input(b, planes ? (int)planes : 1), z = x;
     for (int i = 0; i < last; i += 2)
@@ -101,8 +102,8 @@ static void name_prelu(char *to, size_t room, size_t i, const void *arg)
     snprintf(to, room, "body.%zu", 2 * i + 1);
 }
 
-/* Of ncnn's files the one with a pixel shuffle or PReLUs and no concatenation. Where it lists ReLUs, it is made with them. A
- * bicubic Interp at the end is the reduction. */
+/* Of ncnn's files the one with a pixel shuffle or PReLUs and no concatenation. Where it lists ReLUs, it is
+ * made with them. A bicubic Interp at the end is the reduction. */
 static tt_status adopt(tt_weights *w, tt_error *err)
 {
     if (strcmp(w->format, "ncnn") != 0 || tt_foreign_layers(w, "Concat") ||

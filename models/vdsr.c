@@ -66,8 +66,9 @@ static tt_val vdsr(tt_build *b, tt_traits *t)
 enum { MOST_LAYERS = 256 };
 
 /*
- * The authors' file, MATLAB's: model.weight and model.bias, cells with an entry a layer, the weights with dimensions
- * row, column, in, out. Here they come in reverse (the row moves fastest), and MATLAB drops the last layer's one output.
+ * The authors' file, MATLAB's: model.weight and model.bias, cells with an entry a layer, the weights with
+ * dimensions row, column, in, out. Here they come in reverse (the row moves fastest), and MATLAB drops the
+ * last layer's one output.
  */
 static tt_status adopt_layer(tt_weights *w, int i, const char *name, tt_error *err)
 {
@@ -76,20 +77,25 @@ static tt_status adopt_layer(tt_weights *w, int i, const char *name, tt_error *e
     const tt_tensor *t = tt_weights_find(w, old);
     const size_t *s = t->shape + (t->rank == 4);
     if (t->rank < 3 || t->rank > 4 || s[1] != s[2] || s[1] > 64)
-        return tt_fail(err, TT_ERR_FORMAT, "%s: %s: the dimensions k x k x in x out are wanted", w->path, old);
+        return tt_fail(err, TT_ERR_FORMAT, "%s: %s: the dimensions k x k x in x out are wanted", w->path,
+                       old);
     const size_t out = t->rank == 4 ? t->shape[0] : 1, in = s[0], k = s[1];
     snprintf(whole, sizeof whole, "%s.weight", name);
-    const tt_status st = tt_foreign_turn(w, old, whole, 4, (size_t[]){out, in, k, k}, (size_t[]){in * k * k, k * k, 1, k}, err);
+    const tt_status st = tt_foreign_turn(w, old, whole, 4, (size_t[]){out, in, k, k},
+                                         (size_t[]){in * k * k, k * k, 1, k}, err);
     snprintf(old, sizeof old, "model.bias.%d", i);
     snprintf(whole, sizeof whole, "%s.bias", name);
-    return st || !tt_weights_find(w, old) ? st : tt_foreign_turn(w, old, whole, 1, (size_t[]){out}, (size_t[]){1}, err);
+    return st || !tt_weights_find(w, old)
+               ? st
+               : tt_foreign_turn(w, old, whole, 1, (size_t[]){out}, (size_t[]){1}, err);
 }
 
 static tt_status adopt(tt_weights *w, tt_error *err)
 {
     char name[40];
     int layers = 0;
-    if (strcmp(w->format, "MATLAB 5") != 0 || w->count > 4 * MOST_LAYERS) /* each is found, turned, sorted in */
+    if (strcmp(w->format, "MATLAB 5") != 0 ||
+        w->count > 4 * MOST_LAYERS) /* each is found, turned, sorted in */
         return TT_OK;
     for (; layers < MOST_LAYERS; layers++) {
         snprintf(name, sizeof name, "model.weight.%d", layers);

@@ -10,9 +10,9 @@
  *              upconv_7l    32  64 128 192 256 512
  *
  * No layer pads: each 3x3 eats a pixel on every side, seven in all (of the input), which the picture is given
- * before. vgg_7 keeps the size. It is a denoiser, or makes good what was enlarged twice by nearest neighbour before:
- * the weights are of the same form, and task=scale|noise says which. Widths and planes (3, or 1 for luma) are read
- * from the shapes.
+ * before. vgg_7 keeps the size. It is a denoiser, or makes good what was enlarged twice by nearest neighbour
+ * before: the weights are of the same form, and task=scale|noise says which. Widths and planes (3, or 1 for
+ * luma) are read from the shapes.
  */
 #include "models/foreign.h"
 #include "models/models.h"
@@ -41,8 +41,8 @@ static tt_val chain(tt_build *b, tt_traits *t)
     t->border = enlarge ? 4 : 7;
     t->least = 2 * t->border + 1;
     const size_t last = tt_dim(b, "net.10.weight", 0);
-    snprintf(t->variant, sizeof t->variant, "%s%s%s%s", up ? "upconv_7" : "vgg_7", up && last == 512 ? "l" : "",
-             planes == 1 ? ", luma" : "", enlarge ? ", enlarges" : "");
+    snprintf(t->variant, sizeof t->variant, "%s%s%s%s", up ? "upconv_7" : "vgg_7",
+             up && last == 512 ? "l" : "", planes == 1 ? ", luma" : "", enlarge ? ", enlarges" : "");
 
     tt_val z = tt_input(b, planes);
     if (enlarge)
@@ -80,7 +80,8 @@ static tt_status adopt(tt_weights *w, tt_error *err)
 {
     const bool listed = !strcmp(w->format, "ncnn") || !strcmp(w->format, "waifu2x JSON");
     tt_status st = TT_OK;
-    if (listed && tt_foreign_convs(w) == 7 && !tt_foreign_layers(w, "PixelShuffle") && !tt_foreign_layers(w, "PReLU"))
+    if (listed && tt_foreign_convs(w) == 7 && !tt_foreign_layers(w, "PixelShuffle") &&
+        !tt_foreign_layers(w, "PReLU"))
         st = tt_foreign_name(w, name_conv, NULL, NULL, err);
     /* what the name says is good for any format */
     const tt_tensor *last = tt_weights_find(w, "net.12.weight");
