@@ -5,7 +5,7 @@
 #ifndef TT_BENCH_LIST_H
 #define TT_BENCH_LIST_H
 
-#define BENCH_GROUPS(X) X(kernels_conv) X(kernels_misc) X(networks)
+#define BENCH_GROUPS(X) X(kernels_conv) X(kernels_tokens) X(kernels_misc) X(networks)
 
 /* X(name, shape): one layer, "same" padding. Up to 4 channels are planar, more are blocked. .up = 2 is a
  * transposed convolution of window 4 and stride 2; w and h are those of the input. */
@@ -18,6 +18,22 @@
     X("conv5x5 32->32 @256x256", .k = 5, .in = 32, .out = 32, .w = 256, .h = 256)                            \
     X("conv9x9 1->64 @256x256", .k = 9, .in = 1, .out = 64, .w = 256, .h = 256)                              \
     X("deconv4x4 64->3 @128x128", .k = 4, .in = 64, .out = 3, .w = 128, .h = 128, .up = 2)
+
+/* X(name, function of kernels_tokens.c, shape): work on 64 tokens (a window of 8 x 8), as the steps of a transformer do
+ * it; medium is 180 channels in 6 heads, light 60 in 6. */
+#define BENCH_TOKENS(X)                                                                                      \
+    X("linear 180->540", linear, .in = 180, .out = 540, .tokens = 64)                                        \
+    X("linear 180->360", linear, .in = 180, .out = 360, .tokens = 64)                                        \
+    X("linear 360->180", linear, .in = 360, .out = 180, .tokens = 64)                                        \
+    X("linear 60->180", linear, .in = 60, .out = 180, .tokens = 64)                                          \
+    X("linear 60->120", linear, .in = 60, .out = 120, .tokens = 64)                                          \
+    X("attention 8x8, depth 30", attention, .in = 30, .tokens = 64)                                          \
+    X("attention 8x8, depth 10", attention, .in = 10, .tokens = 64)                                          \
+    X("attention 7x7, depth 30", attention, .in = 30, .tokens = 49)                                          \
+    X("layer_norm 180", layer_norm, .in = 180, .tokens = 64)                                                 \
+    X("gelu 360", gelu, .in = 360, .tokens = 64)                                                             \
+    X("tokens_load 180", load, .in = 180, .tokens = 64)                                                      \
+    X("tokens_store 180", store, .in = 180, .tokens = 64)
 
 /* X(name, function of kernels_misc.c, bytes per value of its row, taps or 0) */
 #define BENCH_MISC(X)                                                                                        \

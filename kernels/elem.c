@@ -22,6 +22,10 @@ void tt_act_c(float *dst, const float *src, tt_act act, const float *slope, size
         for (size_t i = 0; i < n; i++)
             dst[i] = 1 / (1 + expf(-src[i]));
         break;
+    case TT_ACT_GELU:
+        for (size_t i = 0; i < n; i++)
+            dst[i] = (float)(0.5 * src[i] * erfc(-src[i] * 0.70710678118654752));
+        break;
     }
 }
 

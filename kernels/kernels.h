@@ -23,6 +23,7 @@ typedef enum tt_act {
     TT_ACT_RELU,  /* z > 0 ? z : 0 */
     TT_ACT_PRELU, /* z > 0 ? z : slope * z, a slope per channel; LeakyReLU is the same slope everywhere */
     TT_ACT_SIGMOID, /* 1 / (1 + exp(-z)); tt_act_fn only, no convolution takes it */
+    TT_ACT_GELU,    /* z / 2 * (1 + erf(z / sqrt(2))); tt_act_fn only */
 } tt_act;
 
 /*
@@ -81,8 +82,10 @@ tt_conv_fn tt_conv_narrow_c, tt_conv_narrow_avx2, tt_conv_narrow_avx512;
 /*
  * act: dst[i] = act(src[i]); TT_ACT_PRELU uses slope[i % period].
  * n any; dst may be src. NONE, RELU, PRELU exact; SIGMOID within 4 * FLT_EPSILON (computed by expf in
- * every version for now).
- * He et al., "Delving Deep into Rectifiers", 2015, equation 1.
+ * every version for now). GELU within 1.5 * FLT_EPSILON * max(1, |z|) of the true value in every version (the scalar
+ * one within half of FLT_EPSILON of the value); -infinity gives NaN, as the formula does.
+ * He et al., "Delving Deep into Rectifiers", 2015, equation 1; Hendrycks and Gimpel, "Gaussian Error Linear Units",
+ * 2016, the form with erf.
  */
 typedef void tt_act_fn(float *dst, const float *src, tt_act act, const float *slope, size_t period, size_t n);
 tt_act_fn tt_act_c, tt_act_avx2, tt_act_avx512;
@@ -143,6 +146,76 @@ tt_shuffle_fn tt_shuffle_c, tt_shuffle_avx2, tt_shuffle_avx512;
 /* gather: dst[i * dst_step] = src[i * src_step]: between layouts and parities. Exact. */
 typedef void tt_gather_fn(float *dst, ptrdiff_t dst_step, const float *src, ptrdiff_t src_step, size_t n);
 tt_gather_fn tt_gather_c;
+
+/* ---- tokens --------------------------------------------------------------------------------------- */
+
+/*
+ * Layers of a transformer see a picture as tokens, one a pixel. They are worked in a small matrix with the tokens in
+ * the lanes: channel c of token t at p[c * row + t]. Then every sum runs down the rows and no lane asks its neighbour,
+ * a token's value does not depend on its place, and no number of channels leaves lanes unused.
+ *
+ * `row` and `n` below are multiples of TT_TOKEN_LANES and matrices begin on 64 bytes. Lanes that hold no token are
+ * worked too, so they must hold something (zeros from the start will do); what becomes of them is nobody's concern.
+ */
+enum { TT_TOKEN_LANES = 16, TT_LINEAR_GROUP = 6, TT_ATTENTION_QUERIES = 64 };
+
+/*
+ * tokens_load, tokens_store: between a blocked row and tokens. n pixels, any number, from token t on (any alignment):
+ *     load   dst[c * row + x] = src[c / block * plane + x * block + c % block]
+ *     store  the other way round, with add[...] (same place and planes as dst) + what is stored, where add is not NULL;
+ *            lanes beyond the last channel are set to 0
+ * block as in the table. add may be dst. Exact.
+ */
+typedef void tt_tokens_load_fn(float *dst, ptrdiff_t row, const float *src, ptrdiff_t plane, int block, int channels,
+                               int n);
+typedef void tt_tokens_store_fn(float *dst, const float *add, ptrdiff_t plane, int block, const float *src,
+                                ptrdiff_t row, int channels, int n);
+tt_tokens_load_fn tt_tokens_load_c, tt_tokens_load_avx2, tt_tokens_load_avx512;
+tt_tokens_store_fn tt_tokens_store_c, tt_tokens_store_avx2, tt_tokens_store_avx512;
+
+/*
+ * layer_norm: each token of p, over its channels, in place (Ba et al., "Layer Normalization", 2016):
+ *     p[c] = (p[c] - mean) / sqrt(variance + eps) * weight[c] + bias[c],  variance the mean square of what is left of
+ * the mean. Every version within (channels + 8) * FLT_EPSILON * (largest |p[c] - mean| / deviation * |weight|, plus
+ * |bias|) of _c, where |mean| is not larger than the deviation; a larger mean m loses m / deviation times as much.
+ */
+typedef void tt_layer_norm_fn(float *p, ptrdiff_t row, int channels, const float *weight, const float *bias, float eps,
+                              int n);
+tt_layer_norm_fn tt_layer_norm_c, tt_layer_norm_avx2, tt_layer_norm_avx512;
+
+/*
+ * linear: dst[o * row + t] = bias[o] + sum_i weights(o, i) * src[i * row + t], i in order
+ * weights  [group][in][TT_LINEAR_GROUP]: groups of so many outputs, the last filled up with zeros
+ * dst      does not overlap src
+ * Within (in + 4) * FLT_EPSILON * (sum of magnitudes) of _c.
+ */
+typedef void tt_linear_fn(float *dst, const float *src, ptrdiff_t row, const float *weights, const float *bias, int in,
+                          int out, int n);
+tt_linear_fn tt_linear_c, tt_linear_avx2, tt_linear_avx512;
+
+/*
+ * attention: one head of one window (Vaswani et al., "Attention Is All You Need", 2017, equation 1; bias: Liu et al.,
+ * "Swin Transformer", 2021, equation 4):
+ *     s[j] = scale * sum_d q[d][i] * k[d][j] + bias[j * lanes + i];  w = softmax of s;  dst[d][i] = sum_j w[j] * v[d][j]
+ * for each query i < tokens; j runs over the `tokens` keys. x[d][i] is x[d * row + i].
+ * q, k, v, dst  [depth] rows of `lanes` floats, readable (dst: writable) to the end; lanes = tokens rounded up to
+ *               TT_TOKEN_LANES; 64-byte aligned; dst overlaps nothing
+ * bias          [tokens][lanes], key first
+ * scores        tokens * TT_ATTENTION_QUERIES floats of scratch, 64-byte aligned: 16 KiB for a window of 8 x 8
+ * With S the largest sum of magnitudes in a score: within ((2 * depth + 8) * S + 2 * tokens + 16) * FLT_EPSILON * (largest
+ * |v|) of _c. The exponential is within 2 * FLT_EPSILON of its value for arguments up to -20, beyond within 2e-8 a unit.
+ */
+typedef struct tt_attention {
+    const float *q, *k, *v;
+    float *dst;
+    ptrdiff_t row;
+    int tokens, depth;
+    float scale;
+    const float *bias;
+    float *scores;
+} tt_attention;
+typedef void tt_attention_fn(const tt_attention *a);
+tt_attention_fn tt_attention_c, tt_attention_avx2, tt_attention_avx512;
 
 /* ---- pictures ------------------------------------------------------------------------------------- */
 
@@ -210,6 +283,11 @@ typedef struct tt_kernels {
     tt_nearest_fn *nearest;
     tt_shuffle_fn *shuffle;
     tt_gather_fn *gather;
+    tt_tokens_load_fn *tokens_load;
+    tt_tokens_store_fn *tokens_store;
+    tt_layer_norm_fn *layer_norm;
+    tt_linear_fn *linear;
+    tt_attention_fn *attention;
     tt_from_u8_fn *from_u8;
     tt_from_u16_fn *from_u16;
     tt_to_u8_fn *to_u8;

@@ -5,6 +5,7 @@
     X(kernels_move) \
     X(kernels_picture) \
     X(kernels_half) \
+    X(kernels_tokens) \
     X(engine_threads) \
     X(engine_plan) \
     X(engine_weights) \

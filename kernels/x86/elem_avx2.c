@@ -1,4 +1,5 @@
 #include "kernels/kernels.h"
+#include "kernels/x86/gelu.h"
 
 #include <immintrin.h>
 
@@ -21,6 +22,20 @@ static __m256 relu(__m256 z, __m256 lo, __m256 hi)
 static __m256 clamp(__m256 z, __m256 lo, __m256 hi)
 {
     return _mm256_min_ps(_mm256_max_ps(z, lo), hi);
+}
+
+/* lo and hi: the ends of the polynomial's range */
+static __m256 gelu(__m256 z, __m256 lo, __m256 hi)
+{
+    const __m256 one = _mm256_set1_ps(1);
+    const __m256 s = _mm256_fmsub_ps(_mm256_mul_ps(z, z), _mm256_set1_ps(TT_GELU_SQUARE), one);
+    __m256 p = _mm256_set1_ps(tt_gelu_q[TT_GELU_DEGREE]);
+    _Pragma("GCC unroll 16") for (int k = TT_GELU_DEGREE - 1; k >= 0; k--)
+        p = _mm256_fmadd_ps(p, s, _mm256_set1_ps(tt_gelu_q[k]));
+    p = _mm256_fmadd_ps(p, z, _mm256_set1_ps(0.5f));
+    p = _mm256_blendv_ps(p, one, _mm256_cmp_ps(z, hi, _CMP_GE_OQ));
+    p = _mm256_and_ps(p, _mm256_cmp_ps(z, lo, _CMP_NLE_UQ));
+    return _mm256_mul_ps(z, p);
 }
 
 typedef __m256 op3(__m256, __m256, __m256);
@@ -121,6 +136,8 @@ void tt_act_avx2(float *dst, const float *src, tt_act act, const float *slope, s
         each(dst, src, 0, 0, n, relu);
     else if (act == TT_ACT_PRELU)
         periodic(dst, src, slope, period, n, prelu);
+    else if (act == TT_ACT_GELU)
+        each(dst, src, -TT_GELU_END, TT_GELU_END, n, gelu);
     else
         tt_act_c(dst, src, act, slope, period, n);
 }

@@ -1,4 +1,5 @@
 #include "kernels/kernels.h"
+#include "kernels/x86/gelu.h"
 
 #include <immintrin.h>
 
@@ -88,12 +89,31 @@ void tt_mul_period_avx512(float *dst, const float *src, const float *g, size_t p
     periodic(dst, src, g, period, n, mul);
 }
 
+static void gelu(float *dst, const float *src, size_t n)
+{
+    const __m512 end = _mm512_set1_ps(TT_GELU_END), one = _mm512_set1_ps(1);
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = lanes(n - i);
+        const __m512 z = _mm512_maskz_loadu_ps(m, src + i);
+        const __m512 s = _mm512_fmsub_ps(_mm512_mul_ps(z, z), _mm512_set1_ps(TT_GELU_SQUARE), one);
+        __m512 p = _mm512_set1_ps(tt_gelu_q[TT_GELU_DEGREE]);
+        _Pragma("GCC unroll 16") for (int k = TT_GELU_DEGREE - 1; k >= 0; k--)
+            p = _mm512_fmadd_ps(p, s, _mm512_set1_ps(tt_gelu_q[k]));
+        p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(0.5f));
+        p = _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(z, end, _CMP_GE_OQ), one);
+        p = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(z, _mm512_sub_ps(_mm512_setzero_ps(), end), _CMP_NLE_UQ), p);
+        _mm512_mask_storeu_ps(dst + i, m, _mm512_mul_ps(z, p));
+    }
+}
+
 void tt_act_avx512(float *dst, const float *src, tt_act act, const float *slope, size_t period, size_t n)
 {
     if (act == TT_ACT_RELU)
         relu(dst, src, n);
     else if (act == TT_ACT_PRELU)
         periodic(dst, src, slope, period, n, prelu);
+    else if (act == TT_ACT_GELU)
+        gelu(dst, src, n);
     else
         tt_act_c(dst, src, act, slope, period, n);
 }

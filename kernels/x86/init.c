@@ -19,6 +19,11 @@ static void init_avx2(tt_kernels *k)
     k->count_nonfinite = tt_count_nonfinite_avx2;
     k->nearest = tt_nearest_avx2;
     k->shuffle = tt_shuffle_avx2;
+    k->tokens_load = tt_tokens_load_avx2;
+    k->tokens_store = tt_tokens_store_avx2;
+    k->layer_norm = tt_layer_norm_avx2;
+    k->linear = tt_linear_avx2;
+    k->attention = tt_attention_avx2;
     k->from_u8 = tt_from_u8_avx2;
     k->from_u16 = tt_from_u16_avx2;
     k->to_u8 = tt_to_u8_avx2;
@@ -43,6 +48,11 @@ static void init_avx512(tt_kernels *k)
     k->count_nonfinite = tt_count_nonfinite_avx512;
     k->nearest = tt_nearest_avx512;
     k->shuffle = tt_shuffle_avx512;
+    k->tokens_load = tt_tokens_load_avx512;
+    k->tokens_store = tt_tokens_store_avx512;
+    k->layer_norm = tt_layer_norm_avx512;
+    k->linear = tt_linear_avx512;
+    k->attention = tt_attention_avx512;
     k->from_u8 = tt_from_u8_avx512;
     k->from_u16 = tt_from_u16_avx512;
     k->to_u8 = tt_to_u8_avx512;

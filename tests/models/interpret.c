@@ -123,6 +123,9 @@ static bool activate(const tt_graph *g, const tt_node *n, it_map *m)
         case TT_ACT_SIGMOID:
             m->v[i] = 1 / (1 + exp(-v));
             break;
+        case TT_ACT_GELU:
+            m->v[i] = v / 2 * (1 + erf(v / sqrt(2)));
+            break;
         }
     }
     const bool ok = slopes || !n->slopes;
