@@ -57,7 +57,7 @@ static void store(const tokens *s)
     const ptrdiff_t plane = (ptrdiff_t)s->lanes * s->k->block;
     for (int t = 0; t < s->lanes; t += 8) {
         float *dst = s->dst + (ptrdiff_t)t * s->k->block;
-        s->k->tokens_store(dst, dst, plane, s->k->block, s->src + t, s->lanes, s->shape.in, 8);
+        s->k->tokens_store(dst, plane, dst, plane, s->k->block, s->src + t, s->lanes, s->shape.in, 8);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { MOST_NODES = 1 << 20, MOST_SETTINGS = 64, MOST_CHANNELS = 1 << 20, MOST_KERNEL = 64, USED = 1, IGNORED = 2,
+       MOST_WINDOW = 16, /* its biases are the fourth power of that */
        MOST_REDUCED = 16 /* its weights are the square of that */ };
 
 struct tt_build {
@@ -205,7 +206,8 @@ static tt_node *add(tt_build *b, tt_op op, const char *name, tt_val x, tt_val y,
         tt_fail_memory(&b->err, size);
         return NULL;
     }
-    const bool weighted = op == TT_OP_CONV || op == TT_OP_DECONV;
+    const bool weighted = op == TT_OP_CONV || op == TT_OP_DECONV || op == TT_OP_NORM || op == TT_OP_LINEAR ||
+                          op == TT_OP_ATTENTION;
     snprintf(n->name, size, "%s%s", weighted ? b->prefix : "", name);
     g->count++;
     return n;
@@ -505,6 +507,101 @@ tt_val tt_reduce(tt_build *b, tt_val x, int num, int den)
     n->r = num;
     n->weight = t;
     return tt_pixel_shuffle(b, last(b, n), num);
+}
+
+tt_val tt_affine(tt_build *b, tt_val x, float scale, const float *offset)
+{
+    const int channels = tt_channels(b, x);
+    tt_node *n = unary(b, TT_OP_AFFINE, "affine", x, channels, 1);
+    if (n && channels > 4) {
+        refuse_as(b, TT_ERR_INTERNAL, "a network description has an affine of %d channels", channels);
+        return NOTHING;
+    }
+    if (n) {
+        n->scale = scale;
+        memcpy(n->offset, offset, (size_t)channels * sizeof *offset);
+    }
+    return last(b, n);
+}
+
+tt_val tt_pad(tt_build *b, tt_val x, int m)
+{
+    return last(b, unary(b, TT_OP_PAD, "pad", x, tt_channels(b, x), m));
+}
+
+tt_val tt_fit(tt_build *b, tt_val x, tt_val like, int r)
+{
+    tt_node *n = sound(b, like) ? unary(b, TT_OP_FIT, "fit", x, tt_channels(b, x), r) : NULL;
+    if (n)
+        n->in[1] = like.id;
+    return last(b, n);
+}
+
+/* ---- transformers --------------------------------------------------------------------------------- */
+
+tt_val tt_layer_norm(tt_build *b, tt_val x, const char *name, float eps)
+{
+    if (!sound(b, x))
+        return NOTHING;
+    const size_t channels = (size_t)tt_channels(b, x);
+    const tt_tensor *weight = vector(b, name, ".weight", channels), *bias = vector(b, name, ".bias", channels);
+    if (!weight || !bias)
+        tt_refuse(b, "the tensor %s%s%s is missing", b->prefix, name, weight ? ".bias" : ".weight");
+    tt_node *n = add(b, TT_OP_NORM, name, x, NOTHING, (int)channels);
+    if (n) {
+        n->weight = weight;
+        n->bias = bias;
+        n->eps = eps;
+    }
+    return last(b, n);
+}
+
+tt_val tt_linear(tt_build *b, tt_val x, const char *name, int out)
+{
+    const tt_tensor *w = find(b, name, ".weight");
+    if (w && w->rank != 2)
+        tt_refuse(b, "tensor %s has %d dimensions where 2 are wanted", w->name, w->rank);
+    const tt_conv_opt o = {.out = out, .k = 1};
+    return last(b, weighted(b, TT_OP_LINEAR, x, name, &o, 1));
+}
+
+tt_val tt_gelu(tt_build *b, tt_val x)
+{
+    return tt_activate(b, x, TT_ACT_GELU, 0);
+}
+
+tt_val tt_window_attention(tt_build *b, tt_val qkv, const char *table, int window, int shift)
+{
+    if (!sound(b, qkv))
+        return NOTHING;
+    const int channels = tt_channels(b, qkv) / 3;
+    const tt_tensor *t = find(b, table, "");
+    char text[256];
+    if (!t) {
+        tt_refuse(b, "the tensor %s%s is missing", b->prefix, table);
+        return NOTHING;
+    }
+    use(b, t);
+    if (window < 1 || window > MOST_WINDOW || shift < 0 || shift >= window) {
+        tt_refuse(b, "windows of %d x %d pixels, shifted by %d: up to %d are handled", window, window, shift,
+                  MOST_WINDOW);
+        return NOTHING;
+    }
+    const size_t offsets = (size_t)(2 * window - 1) * (size_t)(2 * window - 1);
+    if (t->rank != 2 || !is_float(t) || t->shape[0] != offsets || t->shape[1] < 1 ||
+        t->shape[1] > (size_t)channels || (size_t)channels % t->shape[1] || tt_channels(b, qkv) % 3) {
+        tt_refuse(b, "tensor %s is %s of %s where %zux a divisor of %d channels is wanted", t->name,
+                  shape_text(t, text, sizeof text), tt_dtype_name(t->dtype), offsets, channels);
+        return NOTHING;
+    }
+    tt_node *n = add(b, TT_OP_ATTENTION, table, qkv, NOTHING, channels);
+    if (n) {
+        n->weight = t;
+        n->heads = (int)t->shape[1];
+        n->window = window;
+        n->shift = shift;
+    }
+    return last(b, n);
 }
 
 /* ---- the end -------------------------------------------------------------------------------------- */

@@ -71,6 +71,28 @@ tt_val tt_pixel_unshuffle(tt_build *b, tt_val x, int r);
 tt_val tt_reduce(tt_build *b, tt_val x, int num, int den);
 tt_val tt_mean(tt_build *b, tt_val x);                                /* [C,1,1], over the whole map */
 tt_val tt_gate(tt_build *b, tt_val x, tt_val g);                      /* x * g, g [C,1,1] */
+tt_val tt_affine(tt_build *b, tt_val x, float scale, const float *offset); /* scale * x + offset[c], C up to 4 */
+/* Right and below reflected, without the edge pixel (periodically where that is not enough), to a multiple of m; and
+ * back: the upper left part of x, r times as large as `like`. */
+tt_val tt_pad(tt_build *b, tt_val x, int m);
+tt_val tt_fit(tt_build *b, tt_val x, tt_val like, int r);
+
+/* ---- transformers: a pixel is a token, its channels are the token's vector ------------------------ */
+
+/* Layer norm over the channels of each pixel, with `name`.weight and `name`.bias [C]. */
+tt_val tt_layer_norm(tt_build *b, tt_val x, const char *name, float eps);
+/* Fully connected, each pixel by itself: `name`.weight [out,in] and, where the file has it, `name`.bias [out]. out 0:
+ * any number. */
+tt_val tt_linear(tt_build *b, tt_val x, const char *name, int out);
+tt_val tt_gelu(tt_build *b, tt_val x); /* the exact form, with erf */
+/*
+ * Attention within windows of window x window pixels, on a grid that begins `shift` pixels from the upper left corner;
+ * what it cuts at the four edges are smaller windows. (Liu et al., "Swin Transformer", 2021, moves the picture round
+ * instead and keeps apart by -100 in the scores what does not belong together: the same where exp(-100) is nothing
+ * beside 1.) qkv [3C,H,W]: the queries of all heads, the keys, the values. Height and width must be multiples of the
+ * window. `table` [(2*window-1)^2, heads]: the bias of a query and a key by the offset of the query from the key.
+ */
+tt_val tt_window_attention(tt_build *b, tt_val qkv, const char *table, int window, int shift);
 
 int tt_channels(const tt_build *b, tt_val x);
 

@@ -18,6 +18,12 @@ typedef enum tt_op {
     TT_OP_UNSHUFFLE,
     TT_OP_MEAN,
     TT_OP_GATE, /* in[0] * in[1] */
+    TT_OP_AFFINE, /* scale * in[0] + offset of the channel */
+    TT_OP_PAD, /* reflected on the right and below to a multiple of r */
+    TT_OP_FIT, /* the upper left part of in[0], r times as large as in[1] */
+    TT_OP_NORM,
+    TT_OP_LINEAR,
+    TT_OP_ATTENTION,
     TT_OPS
 } tt_op;
 
@@ -33,7 +39,10 @@ typedef struct tt_node {
     float slope;
     const tt_tensor *weight, *bias, *slopes; /* borrowed from the weights (or the graph's); bias and slopes may be NULL */
     float scale, lo, hi;
-    int r; /* NEAREST, SHUFFLE, UNSHUFFLE factor; CROP pixels */
+    int r; /* NEAREST, SHUFFLE, UNSHUFFLE, FIT factor; CROP pixels; PAD multiple */
+    float offset[4]; /* LEVELS */
+    float eps; /* NORM */
+    int heads, window, shift; /* ATTENTION; window 0: any other operation */
 } tt_node;
 
 struct tt_graph {

@@ -2,6 +2,7 @@
 #include "engine/net.h"
 #include "engine/ops/ops.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,49 @@ static tt_status absorb(fusing *f, tt_step *s, int node)
     return stored(f, node);
 }
 
+/* The chain on tokens (engine/ops/tokens.c) whose result, used only once, is this node; or NULL. */
+static tt_step *open_chain(fusing *f, int node)
+{
+    if (node < 0 || f->uses[node] != 1 || f->step_of[node] < 0)
+        return NULL;
+    tt_step *s = &f->net->step[f->step_of[node]];
+    return s->stages && s->out == node && !s->adds ? s : NULL;
+}
+
+static bool attends(const tt_step *s)
+{
+    for (int i = 0; i < s->stages; i++)
+        if (s->stage[i].node->op == TT_OP_ATTENTION)
+            return true;
+    return false;
+}
+
+static tt_status push_stage(fusing *f, tt_step *s, int node)
+{
+    tt_stage *more = realloc(s->stage, ((size_t)s->stages + 1) * sizeof *more);
+    if (!more)
+        return no_memory(f);
+    s->stage = more;
+    s->stage[s->stages++] = (tt_stage){.node = &f->net->graph->node[node]};
+    return TT_OK;
+}
+
+/* A layer of a transformer at the end of a chain, or the first of a new one. One chain holds one attention, for its
+ * windows are the chain's units of work. */
+static tt_status fuse_tokens(fusing *f, int node)
+{
+    const tt_node *n = &f->g->node[node];
+    tt_step *s = open_chain(f, n->in[0]);
+    if (s && (n->op != TT_OP_ATTENTION || !attends(s))) {
+        const tt_status st = push_stage(f, s, node);
+        return st ? st : absorb(f, s, node);
+    }
+    tt_status st = single(f, n->in[0]);
+    if (!st)
+        st = new_step(f, node, n->in[0], &s);
+    return st ? st : push_stage(f, s, node);
+}
+
 /* x + scale * y into the convolution that makes y (or, where scale is 1, x). */
 static tt_status fuse_add(fusing *f, int node, bool *done)
 {
@@ -172,6 +216,15 @@ static tt_status fuse_add(fusing *f, int node, bool *done)
         *done = true;
         return absorb(f, s, node);
     }
+    for (int side = 1; side >= 0 && n->scale == 1; side--) {
+        const int other = n->in[!side];
+        tt_step *s = open_chain(f, n->in[side]);
+        if (!s || other == n->in[side] || f->count[other] != 1)
+            continue;
+        s->add[s->adds++] = f->pieces[other][0];
+        *done = true;
+        return absorb(f, s, node);
+    }
     return TT_OK;
 }
 
@@ -184,7 +237,7 @@ static tt_status elementwise(fusing *f, int node)
         st = single(f, n->in[1]);
     if (!st)
         st = new_step(f, node, n->in[0], &s);
-    if (st || n->in[1] < 0)
+    if (st || n->in[1] < 0 || n->op == TT_OP_FIT)
         return st;
     if (n->op == TT_OP_GATE)
         s->gate = f->pieces[n->in[1]][0];
@@ -233,6 +286,14 @@ static tt_status fuse_node(fusing *f, int node)
             return absorb(f, s, node);
         }
         return elementwise(f, node);
+    case TT_OP_NORM:
+    case TT_OP_LINEAR:
+    case TT_OP_ATTENTION:
+        return fuse_tokens(f, node);
+    case TT_OP_ACT:
+        return n->act == TT_ACT_GELU && open_chain(f, n->in[0]) ? fuse_tokens(f, node) : elementwise(f, node);
+    case TT_OP_FIT: /* what is copied out may be cut; who reads it as a map must have one */
+        return node == f->g->output && f->count[n->in[0]] ? view_crop(f, node) : elementwise(f, node);
     default:
         return elementwise(f, node);
     }
@@ -301,6 +362,68 @@ static int gcd(int a, int b)
     return a;
 }
 
+/* Rows in_lo..in_hi of its inputs that rows lo..hi of the node need. */
+static void rows_read(const tt_node *n, int lo, int hi, int *in_lo, int *in_hi)
+{
+    if (n->window) {
+        const int before = n->shift ? n->window - n->shift : 0;
+        *in_lo = (int)floor((double)(lo + before) / n->window) * n->window - before;
+        *in_hi = (int)floor((double)(hi + before) / n->window) * n->window - before + n->window - 1;
+        return;
+    }
+    const tt_reach one[2] = {{.step = 1}, {.step = 1}};
+    tt_reach r = {0};
+    tt_ops[n->op]->reach(n, one, &r);
+    *in_lo = (int)ceil(lo * r.step + r.lo - 1e-9);
+    *in_hi = (int)floor(hi * r.step + r.hi + 1e-9);
+}
+
+/* What output row o needs of the input, from the output back to the input. need[] is room for a pair a node. */
+static void trace_row(const tt_graph *g, int o, int (*need)[2])
+{
+    for (int i = 0; i < g->count; i++) {
+        need[i][0] = INT_MAX;
+        need[i][1] = INT_MIN;
+    }
+    need[g->output][0] = need[g->output][1] = o;
+    for (int i = g->output; i > 0; i--)
+        for (int j = 0; j < 2 && need[i][0] <= need[i][1]; j++) {
+            int lo, hi;
+            const int from = g->node[i].in[j];
+            if (from < 0 || (g->node[i].op == TT_OP_FIT && j))
+                continue;
+            rows_read(&g->node[i], need[i][0], need[i][1], &lo, &hi);
+            need[from][0] = lo < need[from][0] ? lo : need[from][0];
+            need[from][1] = hi > need[from][1] ? hi : need[from][1];
+        }
+}
+
+/*
+ * Windows lie on a grid, so how far a pixel sees depends on where it lies, and a chain of them sees far less than the
+ * sum: two windows that overlap by half reach as far as one and a half. The outputs above one period of the grid are
+ * traced one by one, and the farthest counts. Tiles begin on the grid.
+ */
+static tt_status trace_windows(tt_net *net, tt_reach *out, tt_error *err)
+{
+    const tt_graph *g = net->graph;
+    const int period = (int)lrint(ceil(net->facts.multiple / out->step));
+    if ((double)period * g->count > 1 << 26)
+        return TT_OK; /* what the sum says is true as well */
+    int(*need)[2] = malloc((size_t)g->count * sizeof *need);
+    if (!need)
+        return tt_fail_memory(err, (size_t)g->count * sizeof *need);
+    double lo = INFINITY, hi = -INFINITY;
+    for (int o = 0; o < period; o++) {
+        trace_row(g, o, need);
+        lo = fmin(lo, need[g->input][0] - o * out->step);
+        hi = fmax(hi, need[g->input][1] - o * out->step);
+    }
+    out->lo = lo;
+    out->hi = hi;
+    free(need);
+    return TT_OK;
+}
+
 /* step as a fraction of small numbers: scales are products of 2, 3 and their inverses */
 static void fraction(double step, int *num, int *den)
 {
@@ -321,16 +444,18 @@ static tt_status reckon_facts(tt_net *net, tt_error *err)
     tt_reach *reach = calloc((size_t)g->count, sizeof *reach);
     if (!reach)
         return tt_fail_memory(err, (size_t)g->count * sizeof *reach);
+    bool windows = false;
     f->multiple = 1;
     for (int i = 0; i < g->count; i++) {
         const tt_node *n = &g->node[i];
+        windows |= n->window > 0;
         tt_reach in[2] = {{.step = 1}, {.step = 1}};
         for (int j = 0; j < 2; j++)
             if (n->in[j] >= 0)
                 in[j] = reach[n->in[j]];
         tt_ops[n->op]->reach(n, in, &reach[i]);
-        if (n->op == TT_OP_UNSHUFFLE) {
-            const int m = (int)ceil(reach[i].step);
+        if (n->op == TT_OP_UNSHUFFLE || n->window) {
+            const int m = (int)ceil(reach[i].step) * (n->window ? n->window : 1);
             f->multiple = f->multiple / gcd(f->multiple, m) * m;
         }
         if (n->weight && !n->bicubic) {
@@ -338,7 +463,8 @@ static tt_status reckon_facts(tt_net *net, tt_error *err)
             f->parameters += n->weight->count + (n->bias ? n->bias->count : 0) + (n->slopes ? n->slopes->count : 0);
         }
     }
-    const tt_reach *out = &reach[g->output];
+    tt_reach *out = &reach[g->output];
+    const tt_status st = windows && !out->global ? trace_windows(net, out, err) : TT_OK;
     f->in_channels = g->node[g->input].channels;
     f->out_channels = g->node[g->output].channels;
     fraction(out->step, &f->scale_den, &f->scale_num);
@@ -349,7 +475,7 @@ static tt_status reckon_facts(tt_net *net, tt_error *err)
     f->reach_hi = out->hi;
     f->receptive_field = (int)ceil(out->hi - out->lo - 1e-9) + 1;
     free(reach);
-    return TT_OK;
+    return st;
 }
 
 /* ---- life ----------------------------------------------------------------------------------------- */

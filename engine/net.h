@@ -28,7 +28,8 @@ typedef struct tt_net_facts {
      * same for columns. receptive_field = reach_hi - reach_lo + 1 rounded up. */
     double reach_step, reach_lo, reach_hi;
     int receptive_field;
-    int multiple; /* height and width must be multiples of it, as far as the graph tells */
+    /* Tiles begin at multiples of it; height and width must be multiples too, but where the network pads itself. */
+    int multiple;
 } tt_net_facts;
 void tt_net_get_facts(const tt_net *net, tt_net_facts *f);
 

@@ -100,6 +100,8 @@ static tt_status reckon_needs(tt_plan *p, tt_error *err)
         size_t sums;
         if (!tt_mul((size_t)in->h, tt_round_up((size_t)in->c, 16), &sums))
             return tt_fail_memory(err, sums);
+        if (tt_ops[s->op]->scratch && tt_ops[s->op]->scratch(s) > scratch)
+            scratch = tt_ops[s->op]->scratch(s);
         if (s->op == TT_OP_MEAN && sums > p->sums_count)
             p->sums_count = sums;
         if (s->op != TT_OP_CONV && s->op != TT_OP_DECONV)
@@ -133,6 +135,51 @@ static tt_status reckon_needs(tt_plan *p, tt_error *err)
     return TT_OK;
 }
 
+/*
+ * May the step's result lie where its input value v lay, for nobody reads that afterwards? Chains on tokens read only
+ * pixels that they write themselves; a convolution may add v, if it does not convolve it too.
+ */
+static bool writes_over(const tt_plan *p, const tt_step *s, int step, tt_piece piece)
+{
+    const tt_value *v = &p->value[piece.value], *out = &p->value[s->out];
+    const bool conv = (s->op == TT_OP_CONV || s->op == TT_OP_DECONV) && !s->shuffle;
+    if (p->keep || v->last != step || piece.crop || v->c != out->c || v->h != out->h || v->w != out->w ||
+        (!conv && !s->stages))
+        return false;
+    const tt_value *root = &p->value[v->place]; /* its borders are those of all that lie there */
+    if (root->border && out->border && root->replicate != out->replicate)
+        return false;
+    for (int i = 0; conv && i < s->pieces; i++)
+        if (s->in[i].value == piece.value)
+            return false;
+    return true;
+}
+
+/* One place for values that follow each other in it; the first of them stands for all. */
+static void share_places(tt_plan *p)
+{
+    const tt_net *net = p->net;
+    for (int i = 0; i < net->graph->count; i++)
+        p->value[i].place = i;
+    for (int i = 0; i < net->steps; i++) {
+        const tt_step *s = &net->step[i];
+        tt_value *out = &p->value[s->out];
+        for (int j = 0; j < 1 + s->adds && out->place == s->out; j++) {
+            const tt_piece piece = j ? s->add[j - 1] : s->in[0];
+            if ((j || s->stages) && writes_over(p, s, i, piece))
+                out->place = p->value[piece.value].place;
+        }
+        tt_value *root = &p->value[out->place];
+        root->last = out->last > root->last ? out->last : root->last;
+        root->replicate = out->border ? out->replicate : root->replicate;
+        root->border = out->border > root->border ? out->border : root->border;
+    }
+    for (int i = 0; i < net->graph->count; i++) {
+        p->value[i].border = p->value[p->value[i].place].border;
+        p->value[i].replicate = p->value[p->value[i].place].replicate;
+    }
+}
+
 static tt_status make_values(tt_plan *p, tt_error *err)
 {
     const tt_net *net = p->net;
@@ -146,13 +193,13 @@ static tt_status make_values(tt_plan *p, tt_error *err)
     p->value[net->graph->input].stored = true;
     for (int i = 0; i < net->steps; i++)
         p->value[net->step[i].out].stored = true;
+    reckon_lives(p);
     tt_status st = reckon_needs(p, err);
+    share_places(p);
     for (int i = 0; i < net->graph->count && !st; i++)
         if (p->value[i].stored && !lay_out(p, &p->value[i]))
             st = tt_fail(err, TT_ERR_MEMORY, "a picture of %d x %d pixels is too large for this machine",
                          p->extent[net->graph->input].w, p->extent[net->graph->input].h);
-    if (!st)
-        reckon_lives(p);
     return st;
 }
 
@@ -203,7 +250,8 @@ static tt_status place_values(tt_plan *p, tt_error *err)
     tt_status st = TT_OK;
     for (int i = 0; i < count; i++)
         if (p->value[i].stored) {
-            list[n++] = &p->value[i];
+            if (p->value[i].place == i)
+                list[n++] = &p->value[i];
             if (!tt_add(sum, p->value[i].floats, &sum) || sum > PTRDIFF_MAX / sizeof(float))
                 st = tt_fail_memory(err, sum);
         }
@@ -213,6 +261,8 @@ static tt_status place_values(tt_plan *p, tt_error *err)
         if (list[i]->at + list[i]->floats > p->arena_floats)
             p->arena_floats = list[i]->at + list[i]->floats;
     }
+    for (int i = 0; i < count; i++)
+        p->value[i].at = p->value[p->value[i].place].at;
     p->facts.unshared_bytes = sum * sizeof(float);
     free(list);
     return st;
@@ -229,10 +279,15 @@ static void reckon_work(tt_plan *p)
         int channels = 0;
         for (int j = 0; j < s->pieces; j++)
             channels += s->in[j].channels;
-        const double flops = tt_ops[s->op]->flops ? tt_ops[s->op]->flops(s->node, channels,
-                                                                         p->extent[s->node->in[0]],
-                                                                         p->extent[node])
-                                                  : 0;
+        double flops = tt_ops[s->op]->flops && !s->stages
+                           ? tt_ops[s->op]->flops(s->node, channels, p->extent[s->node->in[0]], p->extent[node])
+                           : 0;
+        for (int j = 0; j < s->stages; j++) { /* all of one size */
+            const tt_node *n = s->stage[j].node;
+            if (tt_ops[n->op]->flops)
+                flops += tt_ops[n->op]->flops(n, channels, p->extent[node], p->extent[node]);
+            channels = n->channels;
+        }
         p->facts.flops += flops;
         /* what moves counts too: a value moved costs about as much as some tens of operations */
         p->work[i] = flops + 32.0 * (double)p->value[s->out].floats;

@@ -75,6 +75,10 @@ static int continued(int i, int n, tt_extend e)
         return i;
     if (e == TT_EXTEND_REPLICATE || n == 1)
         return i < 0 ? 0 : n - 1;
+    if (e == TT_EXTEND_MIRROR) {
+        const int j = continued(i, 2 * n, TT_EXTEND_REFLECT);
+        return j < n ? j : 2 * n - 1 - j;
+    }
     const int period = 2 * n - 2;
     const int m = ((i % period) + period) % period;
     return m < n ? m : period - m;

@@ -29,6 +29,7 @@ void tt_pixels_write(const tt_kernels *k, const tt_pixels *p, int channel, int y
 typedef enum tt_extend {
     TT_EXTEND_REPLICATE, /* the edge pixel repeated */
     TT_EXTEND_REFLECT,   /* mirrored without repeating the edge pixel, periodically where that is not enough */
+    TT_EXTEND_MIRROR,    /* right and below: mirrored with the edge pixel repeated, and what that makes reflected */
 } tt_extend;
 
 /* Rows y0.. and columns x0.. of the picture, h x w of them, which may lie outside. */

@@ -162,14 +162,14 @@ enum { TT_TOKEN_LANES = 16, TT_LINEAR_GROUP = 6, TT_ATTENTION_QUERIES = 64 };
 /*
  * tokens_load, tokens_store: between a blocked row and tokens. n pixels, any number, from token t on (any alignment):
  *     load   dst[c * row + x] = src[c / block * plane + x * block + c % block]
- *     store  the other way round, with add[...] (same place and planes as dst) + what is stored, where add is not NULL;
- *            lanes beyond the last channel are set to 0
+ *     store  the other way round; where add is not NULL, add[c / block * add_plane + ...] + what is stored; lanes beyond
+ *            the last channel are set to 0
  * block as in the table. add may be dst. Exact.
  */
 typedef void tt_tokens_load_fn(float *dst, ptrdiff_t row, const float *src, ptrdiff_t plane, int block, int channels,
                                int n);
-typedef void tt_tokens_store_fn(float *dst, const float *add, ptrdiff_t plane, int block, const float *src,
-                                ptrdiff_t row, int channels, int n);
+typedef void tt_tokens_store_fn(float *dst, ptrdiff_t plane, const float *add, ptrdiff_t add_plane, int block,
+                                const float *src, ptrdiff_t row, int channels, int n);
 tt_tokens_load_fn tt_tokens_load_c, tt_tokens_load_avx2, tt_tokens_load_avx512;
 tt_tokens_store_fn tt_tokens_store_c, tt_tokens_store_avx2, tt_tokens_store_avx512;
 

@@ -9,13 +9,14 @@ void tt_tokens_load_c(float *dst, ptrdiff_t row, const float *src, ptrdiff_t pla
             dst[c * row + x] = src[c / block * plane + x * block + c % block];
 }
 
-void tt_tokens_store_c(float *dst, const float *add, ptrdiff_t plane, int block, const float *src, ptrdiff_t row,
-                       int channels, int n)
+void tt_tokens_store_c(float *dst, ptrdiff_t plane, const float *add, ptrdiff_t add_plane, int block, const float *src,
+                       ptrdiff_t row, int channels, int n)
 {
     for (int c = 0; c < (channels + block - 1) / block * block; c++)
         for (int x = 0; x < n; x++) {
-            const ptrdiff_t at = c / block * plane + x * block + c % block;
-            dst[at] = c >= channels ? 0 : add ? add[at] + src[c * row + x] : src[c * row + x];
+            const float z = c < channels ? src[c * row + x] : 0;
+            const ptrdiff_t in = x * block + c % block;
+            dst[c / block * plane + in] = c < channels && add ? add[c / block * add_plane + in] + z : z;
         }
 }
 

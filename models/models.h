@@ -21,6 +21,8 @@ typedef struct tt_traits {
                           VDSR) */
     int border;        /* input pixels the network eats on each side; the picture is extended by replicate */
     int multiple;      /* width and height must be multiples of it, border included (0: 1) */
+    int mirrored;      /* 1: a picture is extended right and below even where it is a multiple already, by 1 to
+                          `multiple` pixels, mirrored with the edge pixel repeated (SwinIR's script) */
     int least;         /* the smallest side, border included (0: 1) */
     int block; /* not 0: global pooling inside, so the result depends on the block; a picture is cut into
                   squares of this many input pixels, border included, whatever the memory */

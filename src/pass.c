@@ -132,7 +132,7 @@ static void extend_axis(const tt_pass *p, tt_axis *a, int n)
         tt_axis_blocks(a, t->block, t->border);
         return;
     }
-    a->size = n + 2 * t->border;
+    a->size = n + 2 * t->border + (t->mirrored ? 1 : 0);
     if (a->size < t->least)
         a->size = t->least;
     a->size = (a->size + a->multiple - 1) / a->multiple * a->multiple;
@@ -226,7 +226,7 @@ tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err
     const tt_traits *t = &p->net->traits;
     const bool bare = !t->border && !t->block;
     p->border = t->border;
-    p->extend = bare ? TT_EXTEND_REFLECT : TT_EXTEND_REPLICATE;
+    p->extend = t->mirrored ? TT_EXTEND_MIRROR : bare ? TT_EXTEND_REFLECT : TT_EXTEND_REPLICATE;
     if (t->block && t->block <= 2 * t->border)
         return tt_fail(err, TT_ERR_INTERNAL, "a block of %d pixels is all border", t->block);
     extend_axis(p, &p->across, p->base_w);

@@ -256,6 +256,11 @@ void tt_step_clear(tt_step *s)
         tt_aligned_free(s->taps[i].weights);
     }
     free(s->taps);
+    for (int i = 0; i < s->stages; i++) {
+        tt_aligned_free(s->stage[i].weights);
+        tt_aligned_free(s->stage[i].bias);
+    }
+    free(s->stage);
     tt_aligned_free(s->bias);
     tt_aligned_free(s->slopes);
     free(s->in);

@@ -67,6 +67,18 @@ static void gate_row(const tt_plan *p, const tt_step *s, int y, int thread)
     tt_row_border(p, r.v, y);
 }
 
+/* At most four planes: not worth a kernel. */
+static void affine_row(const tt_plan *p, const tt_step *s, int y, int thread)
+{
+    (void)thread;
+    const row_of r = open_row(p, s, y);
+    for (int i = 0; i < r.v->planes; i++)
+        for (size_t x = 0; x < r.n; x++)
+            r.out[i * r.v->plane + (ptrdiff_t)x] =
+                s->node->scale * r.x[i * r.x_plane + (ptrdiff_t)x] + s->node->offset[i];
+    tt_row_border(p, r.v, y);
+}
+
 static bool gate_size(const tt_node *n, const tt_extent *in, tt_extent *out)
 {
     (void)n;
@@ -84,4 +96,5 @@ const tt_op_def tt_op_input = {.word = "input", .size = input_size, .reach = tt_
 const tt_op_def tt_op_add = {.word = "add", .size = tt_size_same, .reach = tt_reach_same, .row = add_row};
 const tt_op_def tt_op_act = {.word = "activation", .size = tt_size_same, .reach = tt_reach_same, .row = act_row};
 const tt_op_def tt_op_clamp = {.word = "clamp", .size = tt_size_same, .reach = tt_reach_same, .row = clamp_row};
+const tt_op_def tt_op_affine = {.word = "affine", .size = tt_size_same, .reach = tt_reach_same, .row = affine_row};
 const tt_op_def tt_op_gate = {.word = "gate", .size = gate_size, .reach = tt_reach_same, .row = gate_row};

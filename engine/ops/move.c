@@ -1,4 +1,5 @@
-/* Operations that only move values: copies of views, nearest neighbour, pixel shuffle and its inverse. */
+/* Operations that only move values: copies of views, nearest neighbour, pixel shuffle and its inverse,
+ * padding by reflection. */
 #include "engine/ops/ops.h"
 
 /* One channel of a row. */
@@ -119,8 +120,55 @@ static void unshuffle_row(const tt_plan *p, const tt_step *s, int y, int thread)
     tt_row_border(p, v, y);
 }
 
+/* ---- pad, fit ------------------------------------------------------------------------------------- */
+
+static bool pad_size(const tt_node *n, const tt_extent *in, tt_extent *out)
+{
+    *out = (tt_extent){(in[0].h + n->r - 1) / n->r * n->r, (in[0].w + n->r - 1) / n->r * n->r};
+    return true;
+}
+
+/* Position i of 0..n-1 continued by mirrors at the first and the last. */
+static int reflected(int i, int n)
+{
+    if (n == 1)
+        return 0;
+    i %= 2 * n - 2;
+    return i < n ? i : 2 * n - 2 - i;
+}
+
+static void pad_row(const tt_plan *p, const tt_step *s, int y, int thread)
+{
+    (void)thread;
+    const tt_value *v = &p->value[s->out], *from = &p->value[s->in[0].value];
+    const tt_extent e = p->extent[s->node->in[0]];
+    const float *x = tt_piece_row(p, s->in[0], reflected(y, e.h));
+    float *out = tt_row(p, v, y);
+    for (int c = 0; c < v->c; c++) {
+        p->net->k.gather(channel(v, out, c), v->b, channel_of(from, x, c), from->b, (size_t)e.w);
+        for (int i = e.w; i < v->w; i++)
+            channel(v, out, c)[(ptrdiff_t)i * v->b] = channel_of(from, x, c)[(ptrdiff_t)reflected(i, e.w) * from->b];
+    }
+    tt_row_border(p, v, y);
+}
+
+static bool fit_size(const tt_node *n, const tt_extent *in, tt_extent *out)
+{
+    if (__builtin_mul_overflow(in[1].h, n->r, &out->h) || __builtin_mul_overflow(in[1].w, n->r, &out->w))
+        return false;
+    return out->h <= in[0].h && out->w <= in[0].w;
+}
+
+static void first_reach(const tt_node *n, const tt_reach *in, tt_reach *out)
+{
+    (void)n;
+    *out = in[0];
+}
+
 const tt_op_def tt_op_concat = {.word = "copy", .size = tt_size_same, .reach = tt_reach_same, .row = copy_row};
 const tt_op_def tt_op_crop = {.word = "copy", .size = crop_size, .reach = crop_reach, .row = copy_row};
+const tt_op_def tt_op_pad = {.word = "pad", .size = pad_size, .reach = tt_reach_same, .row = pad_row};
+const tt_op_def tt_op_fit = {.word = "copy", .size = fit_size, .reach = first_reach, .row = copy_row};
 const tt_op_def tt_op_nearest = {.word = "nearest", .size = larger, .reach = larger_reach, .row = nearest_row};
 const tt_op_def tt_op_shuffle = {.word = "pixel shuffle", .size = larger, .reach = larger_reach, .row = shuffle_row};
 const tt_op_def tt_op_unshuffle = {

@@ -53,6 +53,13 @@ typedef struct tt_taps_class {
     float *weights; /* packed as tt_conv_row says */
 } tt_taps_class;
 
+/* One operation of a chain on tokens: see engine/ops/tokens.c. */
+typedef struct tt_stage {
+    const tt_node *node;
+    float *weights, *bias; /* packed; of an attention the expanded biases, and where those of each form begin */
+    size_t form[9];
+} tt_stage;
+
 typedef struct tt_step {
     tt_op op;
     const tt_node *node; /* with the weights and numbers */
@@ -68,6 +75,8 @@ typedef struct tt_step {
     int nearest;         /* after a shuffle: add[0] is enlarged by this factor */
     bool clamp;
     float lo, hi;
+    tt_stage *stage;     /* owned; NORM, LINEAR, ATTENTION: the operations in their order, of which node is the first */
+    int stages;          /* then add[0] is added */
     /* packed */
     tt_taps_class *taps; /* CONV: 1, DECONV: stride * stride, [ry][rx] */
     int classes;
@@ -93,6 +102,7 @@ typedef struct tt_value {
     ptrdiff_t plane, row; /* floats */
     size_t floats;        /* in all */
     size_t at;            /* place in the arena, floats */
+    int place;            /* the value whose place it has: itself, or one that dies where it is written */
     int first, last;      /* steps; -1 is the input's copy, `steps` the output's */
 } tt_value;
 
@@ -107,7 +117,7 @@ struct tt_plan {
     const float **segment; /* most_segments a thread */
     float *zeros;          /* a row above or below the picture */
     size_t zero_floats;
-    float *scratch;        /* scratch_floats a thread: a row before its pixel shuffle */
+    float *scratch;        /* scratch_floats a thread: a row before its pixel shuffle; tokens */
     size_t scratch_floats;
     double *sums;          /* MEAN: planes * b a row */
     size_t sums_count;
@@ -125,6 +135,7 @@ typedef struct tt_op_def {
     void (*reach)(const tt_node *n, const tt_reach *in, tt_reach *out);
     double (*flops)(const tt_node *n, int in_channels, tt_extent in, tt_extent out); /* NULL: none */
     tt_status (*pack)(tt_net *net, tt_step *s, const tt_weights *w, tt_error *err);  /* NULL: nothing to pack */
+    size_t (*scratch)(const tt_step *s); /* floats a thread; NULL: none */
     int (*rows)(const tt_plan *p, const tt_step *s); /* rows of work; NULL: those of the result */
     void (*row)(const tt_plan *p, const tt_step *s, int row, int thread);
     void (*finish)(const tt_plan *p, const tt_step *s); /* after all rows, alone; may be NULL */

@@ -72,11 +72,11 @@ void tt_tokens_load_avx2(float *dst, ptrdiff_t row, const float *src, ptrdiff_t 
             load8(dst + c * row + x, row, src + x * LANES, channels - c, n - x);
 }
 
-void tt_tokens_store_avx2(float *dst, const float *add, ptrdiff_t plane, int block, const float *src, ptrdiff_t row,
-                          int channels, int n)
+void tt_tokens_store_avx2(float *dst, ptrdiff_t plane, const float *add, ptrdiff_t add_plane, int block,
+                             const float *src, ptrdiff_t row, int channels, int n)
 {
     (void)block;
-    for (int c = 0; c < channels; c += LANES, dst += plane, add = add ? add + plane : NULL)
+    for (int c = 0; c < channels; c += LANES, dst += plane, add = add ? add + add_plane : NULL)
         for (int x = 0; x < n; x += 8)
             store8(dst + x * LANES, add ? add + x * LANES : NULL, src + c * row + x, row, channels - c, n - x);
 }

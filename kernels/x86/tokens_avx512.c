@@ -98,11 +98,11 @@ void tt_tokens_load_avx512(float *dst, ptrdiff_t row, const float *src, ptrdiff_
     }
 }
 
-void tt_tokens_store_avx512(float *dst, const float *add, ptrdiff_t plane, int block, const float *src, ptrdiff_t row,
-                            int channels, int n)
+void tt_tokens_store_avx512(float *dst, ptrdiff_t plane, const float *add, ptrdiff_t add_plane, int block,
+                             const float *src, ptrdiff_t row, int channels, int n)
 {
     (void)block;
-    for (int c = 0; c < channels; c += LANES, dst += plane, add = add ? add + plane : NULL) {
+    for (int c = 0; c < channels; c += LANES, dst += plane, add = add ? add + add_plane : NULL) {
         const int have = channels - c < LANES ? channels - c : LANES;
         int x = 0;
         for (; have == LANES && x + 8 <= n; x += 8)

@@ -45,18 +45,23 @@ START_TEST(tokens_move_exactly)
                 ref.tokens_load(tokens + shift, row, map, plane, k.block, c, n);
                 k.tokens_load(again + shift, row, map, plane, k.block, c, n);
                 kc_same(tokens, again, all, KC_EXACT, "load, %s, %d channels, %d pixels", isa->name, c, n);
-                ref.tokens_store(want, NULL, plane, k.block, tokens + shift, row, c, n);
-                k.tokens_store(got, NULL, plane, k.block, tokens + shift, row, c, n);
+                ref.tokens_store(want, plane, NULL, 0, k.block, tokens + shift, row, c, n);
+                k.tokens_store(got, plane, NULL, 0, k.block, tokens + shift, row, c, n);
                 kc_same(want, got, blocked, KC_EXACT, "store, %s, %d channels, %d pixels", isa->name, c, n);
                 for (int i = 0; i < planes * k.block; i++)
                     for (int x = 0; x < n; x++) {
                         const ptrdiff_t at = i / k.block * plane + x * k.block + i % k.block;
                         ck_assert(!memcmp(&got[at], i < c ? &map[at] : &(float){0}, sizeof *got));
                     }
-                ref.tokens_store(want, add, plane, k.block, tokens + shift, row, c, n);
-                k.tokens_store(got, add, plane, k.block, tokens + shift, row, c, n);
+                ref.tokens_store(want, plane, add, plane, k.block, tokens + shift, row, c, n);
+                k.tokens_store(got, plane, add, plane, k.block, tokens + shift, row, c, n);
                 kc_same(want, got, blocked, KC_EXACT, "store and add, %s, %d channels, %d pixels", isa->name, c, n);
-                k.tokens_store(add, add, plane, k.block, tokens + shift, row, c, n);
+                float *dense = kc_buf((size_t)(planes * n * k.block)); /* planes of another distance */
+                k.tokens_store(dense, n * k.block, add, plane, k.block, tokens + shift, row, c, n);
+                for (int p = 0; p < planes; p++)
+                    kc_same(want + p * plane, dense + p * n * k.block, (size_t)(n * k.block), KC_EXACT,
+                            "other planes, %s, %d channels, %d pixels", isa->name, c, n);
+                k.tokens_store(add, plane, add, plane, k.block, tokens + shift, row, c, n);
                 for (int p = 0; p < planes; p++) /* between the planes nothing is written: those bytes are add's own */
                     kc_same(want + p * plane, add + p * plane, (size_t)(n * k.block), KC_EXACT,
                             "add in place, %s, %d channels, %d pixels", isa->name, c, n);

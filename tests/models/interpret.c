@@ -99,7 +99,8 @@ static bool linear(const tt_graph *g, const tt_node *n, const it_map *in, it_map
 {
     double *w = doubles(g, n->weight), *bias = doubles(g, n->bias);
     const bool read = w && (bias || !n->bias);
-    const bool ok = read && (n->op == TT_OP_CONV ? convolve : deconvolve)(n, in, w, bias, out);
+    /* a linear layer is a convolution of 1x1 */
+    const bool ok = read && (n->op == TT_OP_DECONV ? deconvolve : convolve)(n, in, w, bias, out);
     free(w);
     free(bias);
     return ok;
@@ -210,6 +211,9 @@ static bool arithmetic(const tt_graph *g, const tt_node *n, const it_map *a, con
         case TT_OP_GATE:
             out->v[i] = v * b->v[i / plane];
             break;
+        case TT_OP_AFFINE:
+            out->v[i] = (double)n->scale * v + (double)n->offset[i / plane];
+            break;
         case TT_OP_CLAMP:
             out->v[i] = fmin(fmax(v, (double)n->lo), (double)n->hi);
             break;
@@ -218,6 +222,121 @@ static bool arithmetic(const tt_graph *g, const tt_node *n, const it_map *a, con
         }
     }
     return n->op != TT_OP_ACT || activate(g, n, out);
+}
+
+/* ---- transformers --------------------------------------------------------------------------------- */
+
+/* Position i continued: the axis, back again without its ends, and so on. */
+static int mirrored(int i, int n)
+{
+    int at = 0, step = n > 1 ? 1 : 0;
+    for (; i > 0; i--) {
+        if (at + step < 0 || at + step >= n)
+            step = -step;
+        at += step;
+    }
+    return at;
+}
+
+static bool pad(const tt_node *n, const it_map *a, it_map *out)
+{
+    int h = a->h, w = a->w;
+    while (h % n->r)
+        h++;
+    while (w % n->r)
+        w++;
+    if (!make(out, a->c, h, w))
+        return false;
+    double *z = out->v;
+    for (int c = 0; c < out->c; c++)
+        for (int y = 0; y < h; y++)
+            for (int x = 0; x < w; x++)
+                *z++ = at(a, c, mirrored(y, a->h), mirrored(x, a->w));
+    return true;
+}
+
+static bool fit(const tt_node *n, const it_map *a, const it_map *like, it_map *out)
+{
+    const int h = like->h * n->r, w = like->w * n->r;
+    if (h > a->h || w > a->w || !make(out, a->c, h, w))
+        return false;
+    double *z = out->v;
+    for (int c = 0; c < out->c; c++)
+        for (int y = 0; y < h; y++)
+            for (int x = 0; x < w; x++)
+                *z++ = at(a, c, y, x);
+    return true;
+}
+
+/* Ba et al. 2016, equations 3 and 4, over the channels of a pixel. */
+static bool norm(const tt_graph *g, const tt_node *n, const it_map *a, it_map *out)
+{
+    double *weight = doubles(g, n->weight), *bias = doubles(g, n->bias);
+    const int plane = a->h * a->w;
+    const bool ok = weight && bias && make(out, a->c, a->h, a->w);
+    for (int i = 0; ok && i < plane; i++) {
+        double mean = 0, variance = 0;
+        for (int c = 0; c < a->c; c++)
+            mean += a->v[c * plane + i] / a->c;
+        for (int c = 0; c < a->c; c++)
+            variance += pow(a->v[c * plane + i] - mean, 2) / a->c;
+        for (int c = 0; c < a->c; c++)
+            out->v[c * plane + i] = (a->v[c * plane + i] - mean) / sqrt(variance + (double)n->eps) * weight[c] + bias[c];
+    }
+    free(weight);
+    free(bias);
+    return ok;
+}
+
+/* Liu et al. 2021, section 3.2: the cyclic shift, and the mask that keeps its regions apart. A position after the shift
+ * is of region 0, 1 or 2: before the last window, in it, or moved round from the other end. */
+static int region(int i, int length, int window, int shift)
+{
+    return i < length - window ? 0 : i < length - shift ? 1 : 2;
+}
+
+/* Equation 4 for the query at (y, x) of the shifted map. */
+static void attend(const tt_node *n, const it_map *qkv, const double *table, int head, int y, int x, double *score,
+                   it_map *out)
+{
+    const int w = n->window, depth = n->channels / n->heads, first = head * depth, h = qkv->h, wide = qkv->w;
+    const int yy = (y + n->shift) % h, xx = (x + n->shift) % wide; /* before the shift */
+    double most = -INFINITY, sum = 0;
+    for (int j = 0; j < w * w; j++) {
+        const int ky = y / w * w + j / w, kx = x / w * w + j % w;
+        score[j] = 0;
+        for (int d = 0; d < depth; d++)
+            score[j] += at(qkv, first + d, yy, xx) / sqrt(depth) *
+                        at(qkv, n->channels + first + d, (ky + n->shift) % h, (kx + n->shift) % wide);
+        score[j] += table[((y - ky + w - 1) * (2 * w - 1) + x - kx + w - 1) * n->heads + head];
+        if (n->shift && (region(y, h, w, n->shift) != region(ky, h, w, n->shift) ||
+                         region(x, wide, w, n->shift) != region(kx, wide, w, n->shift)))
+            score[j] -= 100;
+        most = fmax(most, score[j]);
+    }
+    for (int j = 0; j < w * w; j++)
+        sum += score[j] = exp(score[j] - most);
+    for (int d = 0; d < depth; d++) {
+        double z = 0;
+        for (int j = 0; j < w * w; j++)
+            z += score[j] / sum * at(qkv, 2 * n->channels + first + d, (y / w * w + j / w + n->shift) % h,
+                                     (x / w * w + j % w + n->shift) % wide);
+        out->v[((first + d) * h + yy) * wide + xx] = z;
+    }
+}
+
+static bool attention(const tt_graph *g, const tt_node *n, const it_map *qkv, it_map *out)
+{
+    double *table = doubles(g, n->weight), *score = malloc((size_t)(n->window * n->window) * sizeof *score);
+    const bool ok = table && score && qkv->h % n->window == 0 && qkv->w % n->window == 0 &&
+                    make(out, n->channels, qkv->h, qkv->w);
+    for (int head = 0; ok && head < n->heads; head++)
+        for (int y = 0; y < qkv->h; y++)
+            for (int x = 0; x < qkv->w; x++)
+                attend(n, qkv, table, head, y, x, score, out);
+    free(table);
+    free(score);
+    return ok;
 }
 
 static bool work_out(const tt_graph *g, int id, it_map *maps, const double *input, int h, int w)
@@ -233,7 +352,16 @@ static bool work_out(const tt_graph *g, int id, it_map *maps, const double *inpu
         return true;
     case TT_OP_CONV:
     case TT_OP_DECONV:
+    case TT_OP_LINEAR:
         return linear(g, n, a, out) && activate(g, n, out);
+    case TT_OP_NORM:
+        return norm(g, n, a, out);
+    case TT_OP_ATTENTION:
+        return attention(g, n, a, out);
+    case TT_OP_PAD:
+        return pad(n, a, out);
+    case TT_OP_FIT:
+        return fit(n, a, b, out);
     case TT_OP_CONCAT:
     case TT_OP_CROP:
     case TT_OP_NEAREST:
@@ -245,6 +373,7 @@ static bool work_out(const tt_graph *g, int id, it_map *maps, const double *inpu
     case TT_OP_CLAMP:
     case TT_OP_MEAN:
     case TT_OP_GATE:
+    case TT_OP_AFFINE:
         return arithmetic(g, n, a, b, out);
     case TT_OPS:
         break;
@@ -273,7 +402,7 @@ void it_free(const tt_graph *g, it_map *maps)
 double *it_linear(const tt_graph *g, const it_map *maps, int node)
 {
     it_map out = {0};
-    if (!linear(g, &g->node[node], &maps[g->node[node].in[0]], &out)) {
+    if (!(g->node[node].op == TT_OP_NORM ? norm : linear)(g, &g->node[node], &maps[g->node[node].in[0]], &out)) {
         free(out.v);
         return NULL;
     }

@@ -43,6 +43,20 @@ const nt_set nt_sets[] = {
     {"srvgg/x4", {NULL}, true},
     {"srvgg/x4_relu", {"act_type=relu"}, false},
     {"srvgg/x4_leakyrelu", {NULL}, false},
+    {"swinir/classical_x2", {NULL}, false},
+    {"swinir/classical_x3", {NULL}, false},
+    {"swinir/classical_x4", {NULL}, true},
+    {"swinir/classical_x8", {NULL}, false},
+    {"swinir/light_x2", {NULL}, false},
+    {"swinir/light_x3", {NULL}, false},
+    {"swinir/light_x4", {NULL}, false},
+    {"swinir/real_m_x2", {NULL}, false},
+    {"swinir/real_m_x4", {NULL}, false},
+    {"swinir/real_l_x4", {NULL}, true},
+    {"swinir/gray_dn", {NULL}, false},
+    {"swinir/color_dn", {NULL}, false},
+    {"swinir/jpeg_gray", {NULL}, false},
+    {"swinir/jpeg_color", {NULL}, true},
 };
 const int nt_set_count = sizeof nt_sets / sizeof nt_sets[0];
 
@@ -227,7 +241,9 @@ bool nt_trace_agrees(const nt_network *n, const nt_set *set, char *what, size_t 
     bool good = true;
     for (int i = 0; good && i < n->graph->count; i++) {
         const tt_node *node = &n->graph->node[i];
-        if (node->op != TT_OP_CONV && node->op != TT_OP_DECONV)
+        const bool conv = node->op == TT_OP_CONV || node->op == TT_OP_DECONV;
+        const bool tokens = node->op == TT_OP_NORM || node->op == TT_OP_LINEAR; /* of which some are traced */
+        if (!conv && !(tokens && tt_weights_find(&trace, node->name)))
             continue;
         nt_map want = nt_tensor(&trace, node->name);
         it_map linear = maps[i];

@@ -199,6 +199,10 @@ static const struct {
     {"rrdb/old_x4_in12", "esrgan", "RRDBNet x2, 12 features, 1 block", 0, 2, 0, 0, 0},
     {"rrdb/old_x4_plus", "esrgan", "ESRGAN+ RRDBNet x4, 16 features, 1 block", 0, 1, 0, 0, 0},
     {"srvgg/x3", "srvgg", "SRVGGNetCompact x3, 16 features, 5 convolutions, prelu", 0, 0, 0, 0, 0},
+    {"swinir/classical_x4", "swinir", "SwinIR x4, pixel shuffle, 24 channels, 2 x 2 layers, window 8", 0, 8, 0, 0, 0},
+    {"swinir/light_x3", "swinir", "SwinIR x3, lightweight, 24 channels, 1 x 2 layers, window 8", 0, 8, 0, 0, 0},
+    {"swinir/real_l_x4", "swinir", "SwinIR x4, nearest neighbour, 24 channels, 2 x 2 layers, window 8", 0, 8, 0, 0, 0},
+    {"swinir/jpeg_gray", "swinir", "SwinIR x1, 24 channels, 2 x 2 layers, window 7", 0, 7, 0, 0, 0},
     {"srvgg/x4_leakyrelu", "srvgg", "SRVGGNetCompact x4, 16 features, 5 convolutions, leakyrelu", 0, 0, 0, 0,
      0},
 };
@@ -279,9 +283,17 @@ END_TEST
 
 /* ---- refused -------------------------------------------------------------------------------------- */
 
+/* Buffers that SwinIR's files carry and its network works out: whatever they are. */
+static bool ignored(const char *name)
+{
+    return strstr(name, "attn_mask") || strstr(name, "relative_position_index");
+}
+
 /* May a file of this set do without that tensor? */
 static bool optional(const char *folder, const char *name)
 {
+    if (ignored(name))
+        return true;
     /* transposed convolutions come with and without; the depth of a VDSR is what is there */
     return (strncmp(folder, "waifu2x/up", 10) == 0 &&
             (!strcmp(name, "net.12.bias") || !strcmp(name, "unet1.conv_bottom.bias"))) ||
@@ -358,6 +370,11 @@ START_TEST(a_wrong_shape_is_named)
                 t->count *= t->shape[4] = 2;
             }
             const tt_status st = describe(&a.w, set->settings, &err);
+            if (ignored(t->name)) {
+                ck_assert_msg(st == TT_OK, "%s: %s", set->folder, err.text);
+                free(a.mine);
+                continue;
+            }
             ck_assert_msg(st == TT_ERR_FORMAT, "%s: takes %s changed (%d): %s", set->folder, t->name, kind,
                           err.text);
             const char *named = kind ? t->name : strstr(t->name, "bias") ? t->name : ".";

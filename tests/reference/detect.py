@@ -21,7 +21,8 @@ def _isqrt(n):
 
 def detect(sd):
     s = {k: tuple(v.shape) for k, v in sd.items()}
-    for probe, fn in ((("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"), _rrdb_old),
+    for probe, fn in ((("layers.0.residual_group.blocks.0.norm1.weight",), _swinir),
+                      (("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"), _rrdb_old),
                       (("conv_first.weight", "RRDB_trunk.0.RDB1.conv1.weight"), _rrdb),
                       (("conv_first.weight", "body.0.rdb1.conv1.weight"), _rrdb),
                       (("unet1.conv1.conv.0.weight", "unet2.conv_bottom.weight"), _cunet),
@@ -97,6 +98,40 @@ def _srvgg(s):
         raise ValueError("cannot split the last layer into scale and channels")
     act = "prelu" if "body.1.weight" in s else "leakyrelu"   # without slopes: relu or leakyrelu(0.1), not decidable
     return "srvgg", dict(in_ch=cin, out_ch=c, nf=nf, num_conv=(last - 2) // 2, scale=r, act=act)
+
+
+def _swinir(s):
+    b0 = "layers.0.residual_group.blocks.0."
+    first = "conv_first.weight" if "conv_first.weight" in s else "conv_first.1.weight"
+    c, cin = s[first][:2]
+    n = _n(s, "layers")
+    depths = tuple(_n(s, f"layers.{i}.residual_group.blocks") for i in range(n))
+    heads = tuple(s[f"layers.{i}.residual_group.blocks.0.attn.relative_position_bias_table"][1] for i in range(n))
+    window = (_isqrt(s[b0 + "attn.relative_position_bias_table"][0]) + 1) // 2
+    nf, scale = 64, 1
+    if "conv_before_upsample.0.weight" in s:
+        nf = s["conv_before_upsample.0.weight"][0]
+        if "conv_up1.weight" in s:
+            upsampler, scale = "nearest+conv", 2 ** sum(bool(re.fullmatch(r"conv_up\d\.weight", k)) for k in s)
+        else:
+            upsampler = "pixelshuffle"
+            for i in range(0, 10, 2):
+                if f"upsample.{i}.weight" in s:
+                    scale *= _isqrt(s[f"upsample.{i}.weight"][0] // nf)
+        out = s["conv_last.weight"][0]
+    elif "upsample.0.weight" in s:
+        upsampler = "pixelshuffledirect"
+        out = cin                                          # in and out channels agree in every published model
+        scale = _isqrt(s["upsample.0.weight"][0] // out)
+    else:
+        upsampler, out = "", s["conv_last.weight"][0]
+    unshuffle = 1 if first == "conv_first.weight" else _isqrt(cin // out)
+    mask = s.get("layers.0.residual_group.blocks.1.attn_mask")
+    return "swinir", dict(in_ch=cin // unshuffle ** 2, embed_dim=c, depths=depths, heads=heads, window=window,
+                          mlp_ratio=s[b0 + "mlp.fc1.weight"][0] / c, scale=scale,
+                          img_range=255.0 if window == 7 else 1.0, upsampler=upsampler,
+                          resi="1conv" if "conv_after_body.weight" in s else "3conv", num_feat=nf,
+                          img_size=_isqrt(mask[0]) * window if mask else 0, unshuffle=unshuffle)
 
 
 # ---------------------------------------------------------------- containers that store weights by position

@@ -4,7 +4,8 @@
   make_trace.py --golden ../golden [--out ../golden/traces] [--size 12x10] [rrdb/body_x4 ...]
 
 NAME.safetensors (slashes become underscores) holds `case.input`, `case.output` and, under the convolution's
-name in the weight file, its output before any activation, (1,C,H,W). Computed in float64 from the set's
+name in the weight file, its output before any activation, (1,C,H,W); of SwinIR also what its layer norms and
+the linear layers of its MLPs give (those of the attention see windows, not pictures). Computed in float64 from the set's
 float32 weights, stored as float32. A layer larger than --most values keeps only its first channels, so that
 a trace stays a small file.
 """
@@ -22,7 +23,7 @@ SETS = {  # name: size, the smallest that reaches every part
     "srcnn/955": (12, 10), "srcnn/955_zero": (12, 10), "vdsr/nobias": (12, 10), "waifu2x/vgg_7": (18, 16),
     "waifu2x/upconv_7": (18, 16), "waifu2x/cunet": (60, 64), "waifu2x/upcunet": (42, 40),
     "rrdb/body_x4": (6, 5), "rrdb/body_x2": (8, 6), "rrdb/trunk_x2": (6, 5), "rrdb/old_x4_plus": (6, 5),
-    "srvgg/x4": (12, 10)}
+    "srvgg/x4": (12, 10), "swinir/classical_x4": (11, 9), "swinir/real_l_x4": (11, 9), "swinir/jpeg_color": (10, 15)}
 
 
 def trace(golden, name, size, most):
@@ -37,12 +38,16 @@ def trace(golden, name, size, most):
 
     def keep(layer):
         def hook(module, args, result):
+            if not isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                if result.dim() != 4:
+                    return
+                result = result.permute(0, 3, 1, 2)
             n = max(1, min(result.shape[1], most // (result.shape[2] * result.shape[3])))
             kept[layer] = result[:, :n].float().numpy()
         return hook
 
     for layer, m in model.named_modules():
-        if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)):
+        if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.LayerNorm)):
             m.register_forward_hook(keep(layer))
     with torch.no_grad():
         kept["case.output"] = model(x.double()).float().numpy()

@@ -22,6 +22,7 @@ static const struct driver {
     {"srvgg_x4", "tta8", 0, 1, 0},
     {"vdsr_x3_rgb", "case0", 3, 0, 0},
     {"waifu2x_upcunet", "blocks64", 0, 0, 64},
+    {"swinir_x2", "whole", 0, 0, 0},
     {"waifu2x_upconv_7", "blocks40", 0, 0, 0}, /* no squeeze-excitation: blocks leave no trace */
 };
 
