@@ -14,7 +14,8 @@ extern const unsigned char tt_default_weights[];
 extern const size_t tt_default_weights_size;
 
 typedef struct network_shape {
-    int blocks; /* RRDBNet x4 in the body layout, 64 features, growth 32; 0: the embedded default */
+    int blocks; /* RRDBNet x4 in the body layout, 64 features, growth 32 */
+    int stages, channels; /* SwinIR, 6 layers a stage: lightweight x2 of 60 channels, else classical x4. All 0: default */
     int h, w;
 } network_shape;
 
@@ -65,6 +66,63 @@ static void layer(making *m, const char *name, size_t out, size_t in)
     tensor(m, name, ".bias", 1, out, 0, 0);
 }
 
+static unsigned char *write_file(making *m, size_t *size)
+{
+    unsigned char *bytes = NULL;
+    if (!m->failed)
+        (void)tt_safetensors_write(m->t, m->count, NULL, &bytes, size, NULL);
+    for (size_t i = 0; i < m->count; i++) {
+        free((void *)m->t[i].name);
+        free((void *)m->t[i].data);
+    }
+    free(m->t);
+    return bytes;
+}
+
+static void linear(making *m, const char *prefix, const char *name, size_t out, size_t in)
+{
+    char full[96];
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    if (in)
+        tensor(m, full, ".weight", 2, out, in, 1);
+    else
+        tensor(m, full, ".weight", 1, out, 0, 0); /* a layer norm */
+    tensor(m, full, ".bias", 1, out, 0, 0);
+}
+
+static unsigned char *swinir_file(int stages, size_t c, size_t *size)
+{
+    making m = {0};
+    char name[64];
+    layer(&m, "conv_first", c, 3);
+    linear(&m, "patch_embed.", "norm", c, 0);
+    for (int s = 0; s < stages; s++) {
+        for (int i = 0; i < 6; i++) {
+            snprintf(name, sizeof name, "layers.%d.residual_group.blocks.%d.", s, i);
+            linear(&m, name, "norm1", c, 0);
+            linear(&m, name, "attn.qkv", 3 * c, c);
+            tensor(&m, name, "attn.relative_position_bias_table", 2, 225, 6, 1);
+            linear(&m, name, "attn.proj", c, c);
+            linear(&m, name, "norm2", c, 0);
+            linear(&m, name, "mlp.fc1", 2 * c, c);
+            linear(&m, name, "mlp.fc2", c, 2 * c);
+        }
+        snprintf(name, sizeof name, "layers.%d.conv", s);
+        layer(&m, name, c, c);
+    }
+    linear(&m, "", "norm", c, 0);
+    layer(&m, "conv_after_body", c, c);
+    if (c == 60) {
+        layer(&m, "upsample.0", 12, c);
+        return write_file(&m, size);
+    }
+    layer(&m, "conv_before_upsample.0", 64, c);
+    layer(&m, "upsample.0", 256, 64);
+    layer(&m, "upsample.2", 256, 64);
+    layer(&m, "conv_last", 3, 64);
+    return write_file(&m, size);
+}
+
 static unsigned char *rrdb_file(int blocks, size_t *size)
 {
     making m = {0};
@@ -80,15 +138,7 @@ static unsigned char *rrdb_file(int blocks, size_t *size)
     for (int i = 0; i < 4; i++)
         layer(&m, tail[i], 64, 64);
     layer(&m, "conv_last", 3, 64);
-    unsigned char *bytes = NULL;
-    if (!m.failed)
-        (void)tt_safetensors_write(m.t, m.count, NULL, &bytes, size, NULL);
-    for (size_t i = 0; i < m.count; i++) {
-        free((void *)m.t[i].name);
-        free((void *)m.t[i].data);
-    }
-    free(m.t);
-    return bytes;
+    return write_file(&m, size);
 }
 
 /* ---- a side --------------------------------------------------------------------------------------- */
@@ -100,8 +150,10 @@ static tt_status ready(state *s, const network_shape *c, const tt_bench_env *env
     const tt_model *model;
     tt_traits traits;
     size_t size = tt_default_weights_size;
-    unsigned char *made = c->blocks ? rrdb_file(c->blocks, &size) : NULL;
-    tt_status st = c->blocks && !made ? TT_ERR_MEMORY : TT_OK;
+    unsigned char *made = c->blocks   ? rrdb_file(c->blocks, &size)
+                          : c->stages ? swinir_file(c->stages, (size_t)c->channels, &size)
+                                      : NULL;
+    tt_status st = (c->blocks || c->stages) && !made ? TT_ERR_MEMORY : TT_OK;
     if (!st)
         st = tt_weights_open_memory(&w, made ? made : tt_default_weights, size, "bench", NULL);
     if (!st)

@@ -509,12 +509,12 @@ tt_val tt_reduce(tt_build *b, tt_val x, int num, int den)
     return tt_pixel_shuffle(b, last(b, n), num);
 }
 
-tt_val tt_affine(tt_build *b, tt_val x, float scale, const float *offset)
+tt_val tt_levels(tt_build *b, tt_val x, float scale, const float *offset)
 {
     const int channels = tt_channels(b, x);
-    tt_node *n = unary(b, TT_OP_AFFINE, "affine", x, channels, 1);
+    tt_node *n = unary(b, TT_OP_LEVELS, "levels", x, channels, 1);
     if (n && channels > 4) {
-        refuse_as(b, TT_ERR_INTERNAL, "a network description has an affine of %d channels", channels);
+        refuse_as(b, TT_ERR_INTERNAL, "a network description has levels of %d channels", channels);
         return NOTHING;
     }
     if (n) {

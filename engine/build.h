@@ -71,7 +71,7 @@ tt_val tt_pixel_unshuffle(tt_build *b, tt_val x, int r);
 tt_val tt_reduce(tt_build *b, tt_val x, int num, int den);
 tt_val tt_mean(tt_build *b, tt_val x);                                /* [C,1,1], over the whole map */
 tt_val tt_gate(tt_build *b, tt_val x, tt_val g);                      /* x * g, g [C,1,1] */
-tt_val tt_affine(tt_build *b, tt_val x, float scale, const float *offset); /* scale * x + offset[c], C up to 4 */
+tt_val tt_levels(tt_build *b, tt_val x, float scale, const float *offset); /* scale * x + offset[c], C up to 4 */
 /* Right and below reflected, without the edge pixel (periodically where that is not enough), to a multiple of m; and
  * back: the upper left part of x, r times as large as `like`. */
 tt_val tt_pad(tt_build *b, tt_val x, int m);

@@ -18,7 +18,7 @@ typedef enum tt_op {
     TT_OP_UNSHUFFLE,
     TT_OP_MEAN,
     TT_OP_GATE, /* in[0] * in[1] */
-    TT_OP_AFFINE, /* scale * in[0] + offset of the channel */
+    TT_OP_LEVELS, /* scale * in[0] + offset of the channel */
     TT_OP_PAD, /* reflected on the right and below to a multiple of r */
     TT_OP_FIT, /* the upper left part of in[0], r times as large as in[1] */
     TT_OP_NORM,

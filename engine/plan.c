@@ -382,8 +382,19 @@ void tt_plan_get_facts(const tt_plan *p, tt_plan_facts *f)
 
 static const char *act_word(tt_act act)
 {
-    static const char *const word[] = {"", "+relu", "+prelu", "+sigmoid"};
+    static const char *const word[] = {"", "+relu", "+prelu", "+sigmoid", "+gelu"};
     return word[act];
+}
+
+/* "layer norm+linear+gelu+linear" */
+static void chain_text(const tt_step *s, char *to, size_t room)
+{
+    size_t at = 0;
+    for (int i = 0; i < s->stages && at < room; i++) {
+        const tt_node *n = s->stage[i].node;
+        const char *word = n->op == TT_OP_ACT ? act_word(n->act) + 1 : tt_ops[n->op]->word;
+        at += (size_t)snprintf(to + at, room - at, "%s%s", i ? "+" : "", word);
+    }
 }
 
 static void print_step(const tt_plan *p, int i, FILE *to)
@@ -406,10 +417,16 @@ static void print_step(const tt_plan *p, int i, FILE *to)
              s->nearest ? "(nearest)" : "", s->clamp ? "+clamp" : "");
     if (conv && s->pieces > 1)
         snprintf(what + strlen(what), sizeof what - strlen(what), " of %d", s->pieces);
-    const char *name = conv ? n->name : "";
+    if (s->stages) { /* over both columns */
+        chain_text(s, what, sizeof what);
+        snprintf(what + strlen(what), sizeof what - strlen(what), "%s", fused);
+        fused[0] = 0;
+    }
+    const int wide = s->stages ? 49 : 24;
+    const char *name = conv || s->stages ? n->name : "";
     const size_t length = strlen(name); /* the end of a long name tells more than its beginning */
-    fprintf(to, "%4d  %-24.24s %-24.24s %-24s %4d -> %4d  %6d x %-6d %10.1f %9.2f %9.2f\n", i, what, fused,
-            name + (length > 24 ? length - 24 : 0), channels, v->c, v->w, v->h, conv ? p->work[i] / 1e6 - 32e-6 * (double)v->floats : 0.0,
+    fprintf(to, "%4d  %-*.*s%s%-*.24s %-24s %4d -> %4d  %6d x %-6d %10.1f %9.2f %9.2f\n", i, wide, wide, what,
+            s->stages ? "" : " ", s->stages ? 0 : 24, fused, name + (length > 24 ? length - 24 : 0), channels, v->c, v->w, v->h, conv || s->stages ? p->work[i] / 1e6 - 32e-6 * (double)v->floats : 0.0,
             (double)v->floats * 4 / 1048576, (double)v->at * 4 / 1048576);
 }
 

@@ -266,7 +266,7 @@ static tt_val swinir(tt_build *b, tt_traits *t)
     }
 
     const tt_val lq = tt_input(b, planes);
-    const tt_val x = tt_affine(b, tt_pad(b, lq, window * fold), range, down);
+    const tt_val x = tt_levels(b, tt_pad(b, lq, window * fold), range, down);
     const tt_val f = conv(b, fold > 1 ? tt_pixel_unshuffle(b, x, fold) : x, first, 3, 0);
     tt_val y = tt_layer_norm(b, f, "patch_embed.norm", 1e-5f);
     int stages = 0, layers = 0, most = 0;
@@ -278,7 +278,7 @@ static tt_val swinir(tt_build *b, tt_traits *t)
     }
     y = tt_layer_norm(b, y, "norm", 1e-5f);
     y = tt_add_scaled(b, f, 1, after(b, y, "conv_after_body"));
-    y = tt_affine(b, reconstruct(b, &end, x, y), 1 / range, up);
+    y = tt_levels(b, reconstruct(b, &end, x, y), 1 / range, up);
 
     static const char *const words[] = {"", ", pixel shuffle", ", lightweight", ", nearest neighbour"};
     snprintf(t->variant, sizeof t->variant, "SwinIR x%d%s, %d channels, %d x %d layers, window %d", end.scale / fold,

@@ -68,7 +68,7 @@ static void gate_row(const tt_plan *p, const tt_step *s, int y, int thread)
 }
 
 /* At most four planes: not worth a kernel. */
-static void affine_row(const tt_plan *p, const tt_step *s, int y, int thread)
+static void levels_row(const tt_plan *p, const tt_step *s, int y, int thread)
 {
     (void)thread;
     const row_of r = open_row(p, s, y);
@@ -96,5 +96,5 @@ const tt_op_def tt_op_input = {.word = "input", .size = input_size, .reach = tt_
 const tt_op_def tt_op_add = {.word = "add", .size = tt_size_same, .reach = tt_reach_same, .row = add_row};
 const tt_op_def tt_op_act = {.word = "activation", .size = tt_size_same, .reach = tt_reach_same, .row = act_row};
 const tt_op_def tt_op_clamp = {.word = "clamp", .size = tt_size_same, .reach = tt_reach_same, .row = clamp_row};
-const tt_op_def tt_op_affine = {.word = "affine", .size = tt_size_same, .reach = tt_reach_same, .row = affine_row};
+const tt_op_def tt_op_levels = {.word = "levels", .size = tt_size_same, .reach = tt_reach_same, .row = levels_row};
 const tt_op_def tt_op_gate = {.word = "gate", .size = gate_size, .reach = tt_reach_same, .row = gate_row};

@@ -2,7 +2,7 @@
 
 extern const tt_op_def tt_op_input, tt_op_conv, tt_op_deconv, tt_op_concat, tt_op_add, tt_op_act, tt_op_clamp,
     tt_op_crop, tt_op_nearest, tt_op_shuffle, tt_op_unshuffle, tt_op_mean, tt_op_gate;
-extern const tt_op_def tt_op_affine, tt_op_pad, tt_op_fit, tt_op_norm, tt_op_linear, tt_op_attention;
+extern const tt_op_def tt_op_levels, tt_op_pad, tt_op_fit, tt_op_norm, tt_op_linear, tt_op_attention;
 
 const tt_op_def *const tt_ops[TT_OPS] = {
     [TT_OP_INPUT] = &tt_op_input,
@@ -18,7 +18,7 @@ const tt_op_def *const tt_ops[TT_OPS] = {
     [TT_OP_UNSHUFFLE] = &tt_op_unshuffle,
     [TT_OP_MEAN] = &tt_op_mean,
     [TT_OP_GATE] = &tt_op_gate,
-    [TT_OP_AFFINE] = &tt_op_affine,
+    [TT_OP_LEVELS] = &tt_op_levels,
     [TT_OP_PAD] = &tt_op_pad,
     [TT_OP_FIT] = &tt_op_fit,
     [TT_OP_NORM] = &tt_op_norm,

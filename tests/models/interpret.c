@@ -211,7 +211,7 @@ static bool arithmetic(const tt_graph *g, const tt_node *n, const it_map *a, con
         case TT_OP_GATE:
             out->v[i] = v * b->v[i / plane];
             break;
-        case TT_OP_AFFINE:
+        case TT_OP_LEVELS:
             out->v[i] = (double)n->scale * v + (double)n->offset[i / plane];
             break;
         case TT_OP_CLAMP:
@@ -373,7 +373,7 @@ static bool work_out(const tt_graph *g, int id, it_map *maps, const double *inpu
     case TT_OP_CLAMP:
     case TT_OP_MEAN:
     case TT_OP_GATE:
-    case TT_OP_AFFINE:
+    case TT_OP_LEVELS:
         return arithmetic(g, n, a, b, out);
     case TT_OPS:
         break;
