@@ -14,6 +14,13 @@ typedef enum tt_planes {
     TT_PLANES_LUMA, /* one plane: Y of the picture, MATLAB's (16..235 of 255); chroma goes another way */
 } tt_planes;
 
+/* What a network of one plane, of model.planes RGB, is given of a picture in colour. */
+typedef enum tt_grey {
+    TT_GREY_LUMA,   /* luma, full range; chroma goes another way */
+    TT_GREY_MATLAB, /* MATLAB's luma, 16..235 of 255; chroma likewise */
+    TT_GREY_EACH,   /* red, green and blue, one after the other */
+} tt_grey;
+
 /* What a build finds out beyond the graph: filled by build(), zeros are the usual values. */
 typedef struct tt_traits {
     char variant[96];  /* for people: "9-5-5", "RRDBNet x4, 64 features, 23 blocks" */
@@ -23,6 +30,7 @@ typedef struct tt_traits {
     int multiple;      /* width and height must be multiples of it, border included (0: 1) */
     int mirrored;      /* 1: a picture is extended right and below even where it is a multiple already, by 1 to
                           `multiple` pixels, mirrored with the edge pixel repeated (SwinIR's script) */
+    tt_grey grey;
     int least;         /* the smallest side, border included (0: 1) */
     int block; /* not 0: global pooling inside, so the result depends on the block; a picture is cut into
                   squares of this many input pixels, border included, whatever the memory */

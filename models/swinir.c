@@ -283,6 +283,10 @@ static tt_val swinir(tt_build *b, tt_traits *t)
     static const char *const words[] = {"", ", pixel shuffle", ", lightweight", ", nearest neighbour"};
     snprintf(t->variant, sizeof t->variant, "SwinIR x%d%s, %d channels, %d x %d layers, window %d", end.scale / fold,
              words[end.kind], tt_channels(b, f), stages, most, window);
+    /* what a network of one plane does with colour: section 4.3's grey denoisers took noise of their strength in every
+     * channel, the JPEG ones the luma of JPEG files as MATLAB has it */
+    if (end.kind == RESIDUAL)
+        t->grey = window == 7 ? TT_GREY_MATLAB : TT_GREY_EACH;
     t->multiple = window * fold;
     t->mirrored = 1;
     return tt_fit(b, y, lq, end.scale / fold);
@@ -293,6 +297,9 @@ const tt_model tt_model_swinir = {
     .title = "SwinIR",
     .paper = "Liang et al., SwinIR: Image Restoration Using Swin Transformer, 2021",
     .planes = TT_PLANES_RGB,
+    .names = {"conv_first patch_embed.norm layers.#.residual_group.blocks.#.norm# layers.#.residual_group.blocks.#.attn.qkv "
+              "layers.#.residual_group.blocks.#.attn.proj layers.#.residual_group.blocks.#.mlp.fc# layers.#.conv norm "
+              "conv_after_body conv_last"},
     .match = match,
     .build = swinir,
 };

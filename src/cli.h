@@ -34,6 +34,7 @@ enum {
     TT_CMD_VERSION = 1 << 6,
     TT_CMD_COMPLETION = 1 << 7,
     TT_CMD_CONVERT = 1 << 8,
+    TT_CMD_DENOISE = 1 << 9,
     TT_CMD_MODELS = 1 << 16, /* a group: its commands are called "models list" and so on */
     TT_CMD_MODELS_LIST = 1 << 17,
     TT_CMD_MODELS_INFO = 1 << 18,
@@ -155,7 +156,7 @@ tt_status tt_cli_no_terminal(const char *what, tt_error *err);
 
 /* ---- one file a command --------------------------------------------------------------------------- */
 
-int tt_cmd_upscale(const tt_args *a);
+int tt_cmd_upscale(const tt_args *a); /* denoise too */
 int tt_cmd_compare(const tt_args *a);
 int tt_cmd_info(const tt_args *a);
 int tt_cmd_run(const tt_args *a);

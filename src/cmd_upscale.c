@@ -1,4 +1,4 @@
-/* `tintype upscale`: pictures in, larger pictures out. */
+/* `tintype upscale` and `tintype denoise`: pictures in, larger or cleaner pictures out. */
 #include "src/cli.h"
 
 #include "engine/status.h"
@@ -20,7 +20,7 @@ typedef struct session {
     tt_jobs jobs;
     tt_progress progress;
     char model[256]; /* as the result's line calls it */
-    char scale[32];  /* "2", "1.5"; "" with --size */
+    char scale[32];  /* "2", "1.5"; "" with --size, and where nothing is enlarged */
     size_t done, skipped, failed;
     tt_status first; /* of the failures */
     double began;
@@ -62,6 +62,25 @@ static tt_upscale_options upscaling(session *s)
     };
 }
 
+static bool denoises(const session *s)
+{
+    return s->a->command->bit == TT_CMD_DENOISE;
+}
+
+/* Denoising keeps the size, and so must its network. */
+static tt_status keeps_size(const session *s, const tt_network_info *info, tt_error *err)
+{
+    if (s->n->traits.enlarge_first)
+        return tt_fail(err, TT_ERR_USAGE,
+                       "%s: %s sharpens what a bicubic has enlarged and cleans nothing; use: tintype upscale", s->n->path,
+                       s->n->model->title);
+    if (info->scale != 1)
+        return tt_fail(err, TT_ERR_USAGE,
+                       "%s: the network enlarges pictures by %.6g, and denoise keeps their size; use: tintype upscale%s",
+                       s->n->path, info->scale, s->a->model ? "" : ", or name a network of scale 1 with --model");
+    return TT_OK;
+}
+
 /* Network, context and the list of files; nothing is written yet. */
 static tt_status begin(session *s, tt_error *err)
 {
@@ -75,14 +94,17 @@ static tt_status begin(session *s, tt_error *err)
     tt_network_get_info(s->n, &info);
     const char *slash = strrchr(s->n->path, '/');
     snprintf(s->model, sizeof s->model, "%s", tt_shown(slash ? slash + 1 : s->n->path));
-    if (!a->size)
+    if (denoises(s) && (st = keeps_size(s, &info, err)))
+        return st;
+    if (!a->size && !denoises(s))
         snprintf(s->scale, sizeof s->scale, "%.6g",
                  a->scale > 0                 ? a->scale
                  : s->n->traits.enlarge_first ? 2
                                               : info.scale);
     const tt_naming naming = {
         .output = a->output,
-        .scale = a->size ? NULL : s->scale,
+        .usual = denoises(s) ? "{stem}_clean.{ext}" : a->size ? "{stem}_{size}.{ext}" : "{stem}_x{scale}.{ext}",
+        .scale = *s->scale ? s->scale : NULL,
         .size = a->size,
         .format = a->format,
         .recursive = a->recursive,

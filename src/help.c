@@ -118,7 +118,8 @@ void tt_help_short(FILE *to)
     fputs("tintype enlarges and restores photographs.\n\n"
           "  tintype upscale scan.jpg               writes scan_x2.jpg beside it\n"
           "  tintype upscale -s 3 in.jpg -o out.png three times as large\n"
-          "  tintype upscale -r album -o large/     a whole tree\n\n"
+          "  tintype upscale -r album -o large/     a whole tree\n"
+          "  tintype denoise -m net.safetensors scan.jpg  without noise or JPEG traces, scan_clean.jpg\n\n"
           "Usage: tintype COMMAND [options] INPUT... [-o OUTPUT]\n\n",
           to);
     for (const tt_command *c = tt_commands; c->name; c++)
@@ -269,7 +270,7 @@ static void roff_json(FILE *to)
         {"error", "input, status, code (what the exit code would be for this input alone), text"},
         {"summary", "done, skipped, failed, seconds; always the last line"},
     };
-    fputs(".SH JSON\nWith \\fB\\-\\-json\\fR, \\fBtintype upscale\\fR and \\fBtintype models fetch\\fR print a "
+    fputs(".SH JSON\nWith \\fB\\-\\-json\\fR, \\fBtintype upscale\\fR, \\fBdenoise\\fR and \\fBmodels fetch\\fR print a "
           "line for each event, with the "
           "member \"event\"; other commands print one object for each result. More members may come; those "
           "that are there keep their meaning. In file names that are no UTF\\-8, odd bytes stand as "

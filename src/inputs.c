@@ -181,11 +181,6 @@ typedef struct search {
     ino_t out_node;
 } search;
 
-static const char *usual_pattern(const tt_naming *n)
-{
-    return n->scale ? "{stem}_x{scale}.{ext}" : "{stem}_{size}.{ext}";
-}
-
 /* `tree`: the directories below the operand that lead to the input, "" or "a/b/". */
 static char *output_name(const search *s, const char *input, const char *tree, const tt_image_format *f)
 {
@@ -198,10 +193,10 @@ static char *output_name(const search *s, const char *input, const char *tree, c
         return strdup(out);
     if (!out) {
         dir = way(input);
-        pattern = strdup(usual_pattern(n));
+        pattern = strdup(n->usual);
     } else if (s->directory) {
         dir = strdup(out);
-        pattern = strdup(usual_pattern(n));
+        pattern = strdup(n->usual);
     } else {
         dir = way(out);
         pattern = strdup(base(out));
@@ -425,7 +420,9 @@ static tt_status look_at_output(search *s, char *const *operand, int operands, t
     }
     if (!s->directory && is_pattern(out)) {
         if (strstr(out, "{scale}") && !n->scale)
-            return tt_fail(err, TT_ERR_USAGE, "--output is %s; with --size there is no {scale}, but {size}",
+            return tt_fail(err, TT_ERR_USAGE,
+                           n->size ? "--output is %s; with --size there is no {scale}, but {size}"
+                                   : "--output is %s; there is no {scale} where nothing is enlarged",
                            out);
         if (strstr(out, "{size}") && !n->size)
             return tt_fail(err, TT_ERR_USAGE, "--output is %s; there is no {size} without --size", out);

@@ -1,6 +1,6 @@
 /*
- * Which files are worked on, and what each becomes: the operands of `tintype upscale` made into a list before
- * anything is done, so that what makes no sense is refused while nothing has happened yet.
+ * Which files are worked on, and what each becomes: the operands of the commands that make pictures made into a
+ * list before anything is done, so that what makes no sense is refused while nothing has happened yet.
  */
 #ifndef TT_SRC_INPUTS_H
 #define TT_SRC_INPUTS_H
@@ -24,7 +24,8 @@ typedef struct tt_jobs {
 
 typedef struct tt_naming {
     const char *output; /* -o, or NULL */
-    const char *scale;  /* what {scale} stands for; NULL where a size is asked for */
+    const char *usual;  /* the pattern in directories and beside the input */
+    const char *scale;  /* what {scale} stands for, or NULL: no such word */
     const char *size;   /* what {size} stands for, or NULL */
     const char *format; /* -f, or NULL */
     bool recursive, overwrite;

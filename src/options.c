@@ -35,6 +35,22 @@ const tt_command tt_commands[] = {
      "alpha, colour profile, EXIF, XMP and resolution of the input are kept. One bad file does not stop "
      "the others.",
      tt_cmd_upscale},
+    {"denoise", TT_CMD_DENOISE, "INPUT... -m FILE [-o OUTPUT]", 1, -1,
+     "take noise and JPEG traces out of pictures, at their size",
+     "tintype denoise -m 005_colorDN_noise25.safetensors scan.jpg\twrites scan_clean.jpg beside it\n"
+     "tintype denoise -m 006_colorCAR_jpeg40.safetensors web.jpg -o web.png\tJPEG traces, into a PNG\n"
+     "tintype denoise -m net.safetensors -r album -o clean/ --skip-existing\ta whole tree, and only what is new\n"
+     "tintype denoise -m net.safetensors - -o - <in.png >out.png\tin a pipe\n",
+     "Any network of scale 1 will do: SwinIR for noise or JPEG, waifu2x and RRDBNet of scale 1. One that enlarges is "
+     "refused; upscale is for those.\n\n"
+     "INPUT and OUTPUT are as with upscale, but for the usual name, {stem}_clean.{ext}, and {scale} and {size}, which "
+     "there are not.\n\n"
+     "A network of one plane cleans colour pictures too. A denoiser of SwinIR (trained on grey pictures) takes red, green "
+     "and blue one after the other, for each has noise of its own; a JPEG network of SwinIR takes luma as MATLAB "
+     "reckons it, and chroma stays as it is; any other takes luma. Grey pictures stay grey.\n\n"
+     "No existing file is touched without --overwrite. A result appears whole or not at all. Depth, alpha, colour "
+     "profile, EXIF, XMP and resolution of the input are kept. One bad file does not stop the others.",
+     tt_cmd_upscale},
     {"compare", TT_CMD_COMPARE, "A B", 2, 2, "measure how alike two pictures are (PSNR, SSIM)",
      "tintype compare truth.png result.png\ton luma, as the papers do\n"
      "tintype compare --rgb --border 4 truth.png result.png\ton all channels, without the rim\n"
@@ -128,9 +144,10 @@ const tt_command tt_commands[] = {
 /* ---- the options ---------------------------------------------------------------------------------- */
 
 enum {
-    NETWORK = TT_CMD_UPSCALE | TT_CMD_INFO | TT_CMD_RUN,
+    MAKERS = TT_CMD_UPSCALE | TT_CMD_DENOISE,
+    NETWORK = MAKERS | TT_CMD_INFO | TT_CMD_RUN,
     WEIGHTS = NETWORK | TT_CMD_CONVERT,
-    PICTURES = TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_INFO,
+    PICTURES = MAKERS | TT_CMD_COMPARE | TT_CMD_INFO,
     MACHINES = TT_CMD_ALL & ~(TT_CMD_HELP | TT_CMD_COMPLETION | TT_CMD_MODELS),
     SUMS = TT_CMD_MODELS_FETCH | TT_CMD_MODELS_VERIFY,
 };
@@ -143,13 +160,13 @@ enum {
     }
 
 const tt_option tt_options[] = {
-    OPT("output", 'o', FILE, "PATH", TT_CMD_UPSCALE, output,
+    OPT("output", 'o', FILE, "PATH", MAKERS, output,
         .help = "a file, a directory, '-' for standard output, or a pattern"),
     OPT("output", 'o', FILE, "FILE", TT_CMD_COMPARE, output, .help = "write both pictures side by side"),
     OPT("output", 'o', FILE, "FILE", TT_CMD_CONVERT, output, .help = "the file to write; '-' for standard output"),
     OPT("dtype", 0, WORD, "TYPE", TT_CMD_CONVERT, dtype, .words = "f32 f16 bf16",
         .help = "round all values to this type; each tensor keeps its own if missing"),
-    OPT("model", 'm', FILE, "FILE|NAME", TT_CMD_UPSCALE | TT_CMD_RUN, model,
+    OPT("model", 'm', FILE, "FILE|NAME", MAKERS | TT_CMD_RUN, model,
         .help = "the weight file, or the name of one in `tintype models path`; 'default' is the network inside "
                 "the program"),
     OPT("for", 0, WORD, "USE", TT_CMD_MODELS_LIST, use, .words = TT_USES,
@@ -174,31 +191,31 @@ const tt_option tt_options[] = {
         .help = "the size in pixels instead of a factor; Wx or xH: the other by the picture's shape"),
     OPT("size", 0, SIZE, "WxH", TT_CMD_INFO, size,
         .help = "the input's size in pixels for --plan; 256x256 if missing"),
-    OPT("tta", 'x', FLAG, NULL, TT_CMD_UPSCALE, tta,
+    OPT("tta", 'x', FLAG, NULL, MAKERS, tta,
         .help = "mean of 8 turned and mirrored runs: a little better, 8 times as slow"),
-    OPT("recursive", 'r', FLAG, NULL, TT_CMD_UPSCALE, recursive,
+    OPT("recursive", 'r', FLAG, NULL, MAKERS, recursive,
         .help = "take the pictures in directories; the tree is kept below OUTPUT"),
-    OPT("format", 'f', WORD, "FORMAT", TT_CMD_UPSCALE, format, .words = "png jpeg",
+    OPT("format", 'f', WORD, "FORMAT", MAKERS, format, .words = "png jpeg",
         .help = "png or jpeg; by OUTPUT's ending if missing"),
-    OPT("quality", 0, INT, "N", TT_CMD_UPSCALE, quality, .lo = 1, .hi = 100,
+    OPT("quality", 0, INT, "N", MAKERS, quality, .lo = 1, .hi = 100,
         .help = "of JPEG, 1 to 100; 95 if missing"),
-    OPT("depth", 0, WORD, "BITS", TT_CMD_UPSCALE, depth, .words = "auto 8 16",
+    OPT("depth", 0, WORD, "BITS", MAKERS, depth, .words = "auto 8 16",
         .help = "8 or 16 bits a sample; auto, the usual, keeps the input's"),
-    OPT("icc", 0, WORD, "HOW", TT_CMD_UPSCALE, icc, .words = "keep srgb",
+    OPT("icc", 0, WORD, "HOW", MAKERS, icc, .words = "keep srgb",
         .help = "keep the colour profile, the usual, or convert to sRGB"),
-    OPT("overwrite", 0, FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_RUN | TT_CMD_CONVERT, overwrite,
+    OPT("overwrite", 0, FLAG, NULL, MAKERS | TT_CMD_COMPARE | TT_CMD_RUN | TT_CMD_CONVERT, overwrite,
         .help = "replace an existing file, the input itself even"),
     OPT("overwrite", 0, FLAG, NULL, TT_CMD_MODELS_FETCH, overwrite,
         .help = "replace a file of that name which is another"),
-    OPT("skip-existing", 0, FLAG, NULL, TT_CMD_UPSCALE, skip_existing,
+    OPT("skip-existing", 0, FLAG, NULL, MAKERS, skip_existing,
         .help = "pass over inputs whose output exists"),
-    OPT("dry-run", 0, FLAG, NULL, TT_CMD_UPSCALE, dry_run,
+    OPT("dry-run", 0, FLAG, NULL, MAKERS, dry_run,
         .help = "say what would be written, in how many tiles and how much memory, and write nothing"),
     OPT("salvage", 0, FLAG, NULL, PICTURES, salvage,
         .help = "take what a damaged file still holds instead of refusing it"),
     OPT("max-pixels", 0, COUNT, "N", PICTURES, max_pixels, .lo = 1, .hi = 1e15,
         .help = "refuse larger inputs; K, M and G may follow the number; 1G if missing"),
-    OPT("fail-fast", 0, FLAG, NULL, TT_CMD_UPSCALE, fail_fast, .help = "stop at the first input that fails"),
+    OPT("fail-fast", 0, FLAG, NULL, MAKERS, fail_fast, .help = "stop at the first input that fails"),
     OPT("luma", 0, FLAG, NULL, TT_CMD_COMPARE, luma, .help = "measure Y of BT.601; the usual"),
     OPT("rgb", 0, FLAG, NULL, TT_CMD_COMPARE, rgb, .help = "measure all colour channels"),
     OPT("border", 0, INT, "N", TT_CMD_COMPARE, border, .lo = 0, .hi = 1e6,
@@ -212,15 +229,15 @@ const tt_option tt_options[] = {
         .help = "for each case; 1 if missing"),
     OPT("threads", 't', INT, "N", NETWORK | TT_CMD_BENCH, threads, .lo = 1, .hi = 1024,
         .env = "TINTYPE_THREADS", .help = "all processors if missing"),
-    OPT("memory", 0, BYTES, "SIZE", TT_CMD_UPSCALE | TT_CMD_RUN, memory, .lo = 1 << 20, .hi = 1e18,
+    OPT("memory", 0, BYTES, "SIZE", MAKERS | TT_CMD_RUN, memory, .lo = 1 << 20, .hi = 1e18,
         .env = "TINTYPE_MEMORY",
         .help = "memory to work in, 2G or 500M say; 60 % of the machine's if missing"),
     OPT("man", 0, FLAG, NULL, TT_CMD_HELP, man, .help = "print the manual page"),
     OPT("json", 0, FLAG, NULL, MACHINES, json,
         .help = "results for machines on standard output, one JSON object a line"),
-    OPT("quiet", 'q', FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_COMPARE | TT_CMD_RUN | TT_CMD_CONVERT | SUMS, quiet,
+    OPT("quiet", 'q', FLAG, NULL, MAKERS | TT_CMD_COMPARE | TT_CMD_RUN | TT_CMD_CONVERT | SUMS, quiet,
         .help = "say nothing but what went wrong"),
-    OPT("verbose", 'v', FLAG, NULL, TT_CMD_UPSCALE | TT_CMD_RUN, verbose, .help = "say more"),
+    OPT("verbose", 'v', FLAG, NULL, MAKERS | TT_CMD_RUN, verbose, .help = "say more"),
     OPT("help", 'h', FLAG, NULL, TT_CMD_ALL, help, .help = "explain the command"),
     {0}};
 

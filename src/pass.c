@@ -33,13 +33,23 @@ tt_status tt_pass_init(tt_pass *p, const tt_network *net, int colours, int in_w,
     if (f->in_channels == 3 && colours == 1)
         p->route = TT_ROUTE_GREY;
     else if (f->in_channels == 1 && colours == 3)
-        p->route = TT_ROUTE_LUMA;
+        p->route = t->grey == TT_GREY_EACH ? TT_ROUTE_EACH : TT_ROUTE_LUMA;
     return TT_OK;
 }
 
 int tt_pass_tiles(const tt_pass *p)
 {
     return p->across.count * p->down.count;
+}
+
+int tt_pass_runs(const tt_pass *p)
+{
+    return (p->tta ? 8 : 1) * (p->route == TT_ROUTE_EACH ? 3 : 1);
+}
+
+double tt_pass_flops(const tt_pass *p)
+{
+    return p->flops * tt_pass_tiles(p) * tt_pass_runs(p);
 }
 
 /* ---- memory --------------------------------------------------------------------------------------- */
@@ -63,11 +73,11 @@ static bool zooms(const tt_pass *p)
 static uint64_t buffer_bytes(const tt_pass *p)
 {
     const tt_net_facts *f = &p->net->facts;
-    const bool luma = p->route == TT_ROUTE_LUMA;
+    const bool three = p->route == TT_ROUTE_LUMA || p->route == TT_ROUTE_EACH;
     const uint64_t in = plane_bytes(1, p->down.tile, p->across.tile);
     const uint64_t out = plane_bytes(1, p->tile_out_h, p->tile_out_w);
-    uint64_t sum = (uint64_t)(luma ? 3 : f->in_channels) * in + (uint64_t)f->out_channels * out;
-    if (luma)
+    uint64_t sum = (uint64_t)(three ? 3 : f->in_channels) * in + (uint64_t)f->out_channels * out;
+    if (three)
         sum += 3 * out;
     if (p->tta)
         sum += (uint64_t)f->in_channels * in + (uint64_t)f->out_channels * out;

@@ -14,6 +14,7 @@
 typedef enum tt_route {
     TT_ROUTE_PLAIN, /* as many colours as the network has planes */
     TT_ROUTE_GREY,  /* grey through an RGB network: three equal planes, luma of the result */
+    TT_ROUTE_EACH,  /* colour through a network of one plane: each channel by itself */
     TT_ROUTE_LUMA,  /* colour through a network of one plane: Y goes through it, chroma is enlarged by bicubic */
 } tt_route;
 
@@ -32,7 +33,7 @@ typedef struct tt_pass {
     int border;         /* of the extended picture, left and top */
     tt_axis across, down;
     int tile_out_w, tile_out_h; /* what the network makes of a tile */
-    double flops;       /* of one tile, once */
+    double flops;       /* of one tile, once through the network */
     uint64_t bytes;     /* planes, arena, resampling: all but pictures and weights */
 } tt_pass;
 
@@ -49,6 +50,9 @@ tt_status tt_pass_init(tt_pass *p, const tt_network *net, int colours, int in_w,
  */
 tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err);
 int tt_pass_tiles(const tt_pass *p);
+/* Times that each tile goes through the network; and the flops of the whole pass. */
+int tt_pass_runs(const tt_pass *p);
+double tt_pass_flops(const tt_pass *p);
 
 typedef struct tt_pass_watch {
     const atomic_int *cancel;

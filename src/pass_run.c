@@ -18,14 +18,15 @@ typedef struct run {
     const tt_pixels *from;
     const tt_pass_watch *watch;
     tt_plan *plan;  /* of a tile as it lies */
-    float *in;      /* [planes][tile h][tile w]; three planes where Y is made of them */
+    float *in;      /* [planes][tile h][tile w]; three planes where Y is made of them, or each goes by itself */
     float *out;     /* [planes][tile_out_h][tile_out_w] */
-    float *colour;  /* LUMA: [3][tile_out_h][tile_out_w] */
+    float *colour;  /* LUMA, EACH: [3][tile_out_h][tile_out_w] */
     float *turned;  /* TTA: like in */
     float *mean;    /* TTA: like out */
     tt_zoom zoom;   /* in_* to out_* */
     tt_sink sink;
     int tile, step; /* for progress: tiles done, and runs of this one */
+    int plane;      /* EACH: the channel in hand */
 } run;
 
 /* ---- memory --------------------------------------------------------------------------------------- */
@@ -45,11 +46,11 @@ static tt_status prepare(run *r, const tt_pixels *to, tt_error *err)
 {
     const tt_pass *p = r->p;
     const tt_net_facts *f = &p->net->facts;
-    const bool luma = p->route == TT_ROUTE_LUMA;
+    const bool luma = p->route == TT_ROUTE_LUMA, three = luma || p->route == TT_ROUTE_EACH;
     const int h = p->down.tile, w = p->across.tile, oh = p->tile_out_h, ow = p->tile_out_w;
     size_t failed = 0;
-    if (!take(&r->in, luma ? 3 : f->in_channels, h, w, &failed) ||
-        !take(&r->out, f->out_channels, oh, ow, &failed) || (luma && !take(&r->colour, 3, oh, ow, &failed)) ||
+    if (!take(&r->in, three ? 3 : f->in_channels, h, w, &failed) ||
+        !take(&r->out, f->out_channels, oh, ow, &failed) || (three && !take(&r->colour, 3, oh, ow, &failed)) ||
         (p->tta && (!take(&r->turned, f->in_channels, h, w, &failed) ||
                     !take(&r->mean, f->out_channels, oh, ow, &failed))))
         return tt_fail_memory(err, failed);
@@ -80,6 +81,12 @@ static void release(run *r)
     *r = (run){.p = r->p, .k = r->k, .pool = r->pool, .from = r->from, .watch = r->watch};
 }
 
+/* Is luma MATLAB's? */
+static bool matlab(const tt_pass *p)
+{
+    return p->net->model->planes == TT_PLANES_LUMA || p->net->traits.grey == TT_GREY_MATLAB;
+}
+
 /* ---- into the network ----------------------------------------------------------------------------- */
 
 static void read_tile(run *r, int y, int x)
@@ -99,8 +106,7 @@ static void read_tile(run *r, int y, int x)
         memcpy(r->in + n, r->in, n * sizeof *r->in);
         memcpy(r->in + 2 * n, r->in, n * sizeof *r->in);
     } else if (p->route == TT_ROUTE_LUMA) {
-        const bool matlab = p->net->model->planes == TT_PLANES_LUMA;
-        tt_planes_colour(r->pool, r->k, r->in, w.h, w.w, matlab ? tt_ycc_from_rgb : tt_full_ycc_from_rgb);
+        tt_planes_colour(r->pool, r->k, r->in, w.h, w.w, matlab(p) ? tt_ycc_from_rgb : tt_full_ycc_from_rgb);
     }
 }
 
@@ -110,9 +116,9 @@ static void on_progress(void *user, double done)
 {
     const run *r = user;
     const tt_pass_watch *w = r->watch;
-    const double steps = r->p->tta ? 8 : 1;
+    const int step = r->plane * (r->p->tta ? 8 : 1) + r->step;
     if (w->progress)
-        w->progress(w->user, w->done + w->share * (r->tile + (r->step + done) / steps) / tt_pass_tiles(r->p));
+        w->progress(w->user, w->done + w->share * (r->tile + (step + done) / tt_pass_runs(r->p)) / tt_pass_tiles(r->p));
 }
 
 static double now(void)
@@ -180,7 +186,7 @@ static void eighth_row(void *arg, int unit, int thread)
 }
 
 /* Mean of the eight, added in a fixed order; left in r->mean. */
-static tt_status through_all(run *r, tt_error *err)
+static tt_status through_all(run *r, const float *planes, tt_error *err)
 {
     const tt_pass *p = r->p;
     const tt_net_facts *f = &p->net->facts;
@@ -197,7 +203,7 @@ static tt_status through_all(run *r, tt_error *err)
             if (st)
                 break;
         }
-        turning in = {.src = r->in, .dst = r->turned, .h = h, .w = w, .turn = turn};
+        turning in = {.src = planes, .dst = r->turned, .h = h, .w = w, .turn = turn};
         tt_parallel(r->pool, f->in_channels * h, turn_row, &in);
         r->step = turn;
         st = through(r, lying ? lying : r->plan, r->turned, err);
@@ -211,7 +217,8 @@ static tt_status through_all(run *r, tt_error *err)
     if (!st)
         tt_parallel(r->pool, f->out_channels * p->tile_out_h, eighth_row, &all);
     tt_plan_free(lying);
-    if (!st && !r->plan && r->tile + 1 < tt_pass_tiles(p)) {
+    const bool more = r->tile + 1 < tt_pass_tiles(p) || (p->route == TT_ROUTE_EACH && r->plane < 2);
+    if (!st && !r->plan && more) {
         const tt_plan_options o = {.threads = p->threads};
         st = tt_plan_new(&r->plan, p->net->net, h, w, &o, err);
     }
@@ -238,6 +245,13 @@ static void count_row(void *arg, int unit, int thread)
         atomic_fetch_add(&a->bad, bad);
 }
 
+/* Where in a plane of a tile's result its kept part begins. */
+static ptrdiff_t kept_at(const tt_pass *p, const tt_tile *down, const tt_tile *across)
+{
+    return (ptrdiff_t)(down->from - down->at * p->down.scale) * p->tile_out_w +
+           (across->from - across->at * p->across.scale);
+}
+
 /* Only what is kept counts: the outer outputs of a tile are not those of the picture. */
 static tt_status check_finite(const run *r, const float *kept, int h, int w, const tt_tile *down,
                               const tt_tile *across, tt_error *err)
@@ -259,7 +273,6 @@ static tt_status check_finite(const run *r, const float *kept, int h, int w, con
 static void merge(run *r, const float *kept, const tt_window *w)
 {
     const tt_pass *p = r->p;
-    const bool matlab = p->net->model->planes == TT_PLANES_LUMA;
     const size_t n = (size_t)w->h * (size_t)w->w;
     if (r->zoom.scratch) {
         for (int c = 0; c < 3; c++)
@@ -267,11 +280,32 @@ static void merge(run *r, const float *kept, const tt_window *w)
     } else {
         tt_planes_read(r->pool, r->k, r->from, 3, w, TT_EXTEND_REPLICATE, r->colour);
     }
-    tt_planes_colour(r->pool, r->k, r->colour, w->h, w->w, matlab ? tt_ycc_from_rgb : tt_full_ycc_from_rgb);
+    tt_planes_colour(r->pool, r->k, r->colour, w->h, w->w, matlab(p) ? tt_ycc_from_rgb : tt_full_ycc_from_rgb);
     for (int y = 0; y < w->h; y++)
         memcpy(r->colour + (size_t)y * (size_t)w->w, kept + (ptrdiff_t)y * p->tile_out_w,
                (size_t)w->w * sizeof *kept);
-    tt_planes_colour(r->pool, r->k, r->colour, w->h, w->w, matlab ? tt_rgb_from_ycc : tt_rgb_from_full_ycc);
+    tt_planes_colour(r->pool, r->k, r->colour, w->h, w->w, matlab(p) ? tt_rgb_from_ycc : tt_rgb_from_full_ycc);
+}
+
+/* Red, green and blue by themselves; the kept part of each, [3][h][w], in r->colour. */
+static tt_status each_channel(run *r, const tt_tile *down, const tt_tile *across, tt_error *err)
+{
+    const tt_pass *p = r->p;
+    const size_t plane = (size_t)p->down.tile * (size_t)p->across.tile;
+    const int h = down->to - down->from, w = across->to - across->from;
+    tt_status st = TT_OK;
+    for (r->plane = 0; r->plane < 3 && !st; r->plane++) {
+        const float *in = r->in + (size_t)r->plane * plane;
+        st = p->tta ? through_all(r, in, err) : through(r, r->plan, in, err);
+        const float *kept = (p->tta ? r->mean : r->out) + kept_at(p, down, across);
+        if (!st)
+            st = check_finite(r, kept, h, w, down, across, err);
+        for (int y = 0; y < h && !st; y++)
+            memcpy(r->colour + ((size_t)r->plane * (size_t)h + (size_t)y) * (size_t)w,
+                   kept + (ptrdiff_t)y * p->tile_out_w, (size_t)w * sizeof *kept);
+    }
+    r->plane = 0;
+    return st;
 }
 
 static tt_status run_tile(run *r, int row, int column, tt_error *err)
@@ -282,13 +316,18 @@ static tt_status run_tile(run *r, int row, int column, tt_error *err)
     if (h <= 0 || w <= 0)
         return TT_OK; /* all of it is extension */
     read_tile(r, down.at, across.at);
-    tt_status st = p->tta ? through_all(r, err) : through(r, r->plan, r->in, err);
+    if (p->route == TT_ROUTE_EACH) {
+        const tt_status all = each_channel(r, &down, &across, err);
+        if (!all)
+            tt_sink_put(&r->sink, r->colour, w, (ptrdiff_t)h * w, down.from, down.to, across.from, across.to);
+        return all;
+    }
+    tt_status st = p->tta ? through_all(r, r->in, err) : through(r, r->plan, r->in, err);
     if (st)
         return st;
     float *out = p->tta ? r->mean : r->out;
     const ptrdiff_t plane = (ptrdiff_t)p->tile_out_h * p->tile_out_w;
-    float *kept = out + (ptrdiff_t)(down.from - down.at * p->down.scale) * p->tile_out_w +
-                  (across.from - across.at * p->across.scale);
+    float *kept = out + kept_at(p, &down, &across);
     st = check_finite(r, kept, h, w, &down, &across, err);
     if (st)
         return st;

@@ -143,7 +143,7 @@ static tt_status plan_passes(job *j, tt_error *err)
         if (st)
             return st;
         raise_to(&j->planned, held + p->bytes);
-        j->flops += p->flops * tt_pass_tiles(p) * (p->tta ? 8 : 1);
+        j->flops += tt_pass_flops(p);
         before = after;
     }
     return TT_OK;
@@ -249,7 +249,7 @@ static tt_status run_passes(job *j, tt_image *out, double *seconds, tt_error *er
         if (st)
             break;
         const tt_pixels to = pixels_of(last ? out : &next);
-        const double work = p->flops * tt_pass_tiles(p) * (p->tta ? 8 : 1);
+        const double work = tt_pass_flops(p);
         watch.share = j->flops > 0 ? work / j->flops : 1.0 / j->passes;
         st = tt_pass_run(p, j->c->pool, &from, &to, &watch, err);
         watch.done += watch.share;

@@ -75,6 +75,27 @@ static tt_val hourglass(tt_build *b)
     return tt_conv(b, tt_add_scaled(b, tt_crop(b, x, 2), 1, y), "last", .valid = true);
 }
 
+static tt_val tokens(tt_build *b)
+{
+    const tt_val in = tt_input(b, 3), first = tt_conv(b, tt_pad(b, in, 4), "first");
+    tt_val x = first;
+    for (int i = 0; i < 2; i++) {
+        tt_val y = tt_linear(b, tt_layer_norm(b, x, "norm", 1e-5f), "qkv", 54);
+        y = tt_linear(b, tt_window_attention(b, y, "table", 4, 2 * i), "proj", 18);
+        x = tt_add_scaled(b, x, 1, y);
+        y = tt_gelu(b, tt_linear(b, tt_layer_norm(b, x, "norm", 1e-5f), "fc1", 0));
+        x = tt_add_scaled(b, x, 1, tt_linear(b, y, "fc2", 18));
+    }
+    x = tt_add_scaled(b, first, 1, tt_conv(b, x, "after"));
+    return tt_fit(b, tt_conv(b, x, "last"), in, 1);
+}
+
+static void flat(toy *y, const char *name, size_t a, size_t b)
+{
+    tensor(y, name, ".weight", b ? 2 : 1, a, b, 1, 0.3f);
+    tensor(y, name, ".bias", 1, a, 0, 0, 0.1f);
+}
+
 static tt_status make(toy *y, tt_val (*describe)(tt_build *), tt_net **net, unsigned cpu, tt_error *err)
 {
     unsigned char *bytes = NULL;
@@ -135,4 +156,19 @@ tt_status toy_hourglass(tt_net **net, unsigned cpu, tt_error *err)
     tensor(&y, "up", ".bias", 1, 17, 0, 0, 0.1f);
     layer(&y, "last", 2, 17, 3);
     return make(&y, hourglass, net, cpu, err);
+}
+
+tt_status toy_tokens(tt_net **net, unsigned cpu, tt_error *err)
+{
+    toy y = {0};
+    layer(&y, "first", 18, 3, 3);
+    flat(&y, "norm", 18, 0);
+    flat(&y, "qkv", 54, 18);
+    tensor(&y, "table", "", 2, 49, 3, 1, 0.5f);
+    flat(&y, "proj", 18, 18);
+    flat(&y, "fc1", 31, 18);
+    flat(&y, "fc2", 18, 31);
+    layer(&y, "after", 18, 18, 3);
+    layer(&y, "last", 3, 18, 3);
+    return make(&y, tokens, net, cpu, err);
 }

@@ -9,6 +9,8 @@ tt_status toy_dense(tt_net **net, unsigned cpu, tt_error *err);
 /* conv, pixel shuffle, nearest skip; valid convolutions, a stride, a transposed one, a crop joined by an addition. */
 tt_status toy_shuffle(tt_net **net, unsigned cpu, tt_error *err);
 tt_status toy_hourglass(tt_net **net, unsigned cpu, tt_error *err);
+/* Two layers of a transformer, windows of 4, the second shifted by 2, between two convolutions; any size. */
+tt_status toy_tokens(tt_net **net, unsigned cpu, tt_error *err);
 
 /* n floats in -1..1 from the seed; malloc */
 float *toy_noise(size_t n, unsigned seed);

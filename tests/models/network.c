@@ -53,6 +53,7 @@ const nt_set nt_sets[] = {
     {"swinir/real_m_x2", {NULL}, false},
     {"swinir/real_m_x4", {NULL}, false},
     {"swinir/real_l_x4", {NULL}, true},
+    {"swinir/fold2_x2", {NULL}, false},
     {"swinir/gray_dn", {NULL}, false},
     {"swinir/color_dn", {NULL}, false},
     {"swinir/jpeg_gray", {NULL}, false},

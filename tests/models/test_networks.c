@@ -202,6 +202,7 @@ static const struct {
     {"swinir/classical_x4", "swinir", "SwinIR x4, pixel shuffle, 24 channels, 2 x 2 layers, window 8", 0, 8, 0, 0, 0},
     {"swinir/light_x3", "swinir", "SwinIR x3, lightweight, 24 channels, 1 x 2 layers, window 8", 0, 8, 0, 0, 0},
     {"swinir/real_l_x4", "swinir", "SwinIR x4, nearest neighbour, 24 channels, 2 x 2 layers, window 8", 0, 8, 0, 0, 0},
+    {"swinir/fold2_x2", "swinir", "SwinIR x2, nearest neighbour, 24 channels, 1 x 2 layers, window 8", 0, 16, 0, 0, 0},
     {"swinir/jpeg_gray", "swinir", "SwinIR x1, 24 channels, 2 x 2 layers, window 7", 0, 7, 0, 0, 0},
     {"srvgg/x4_leakyrelu", "srvgg", "SRVGGNetCompact x4, 16 features, 5 convolutions, leakyrelu", 0, 0, 0, 0,
      0},
@@ -404,6 +405,50 @@ START_TEST(unknown_settings_are_refused)
 }
 END_TEST
 
+/* A table of biases of which no window is the side, absolute positions, pixels that cannot be shuffled. */
+START_TEST(other_swinirs_are_refused)
+{
+    static const struct {
+        const char *tensor, *as; /* under another name; or NULL: with other sizes */
+        size_t rows, columns;
+        const char *says;
+    } tries[] = {
+        {"conv_last.bias", "absolute_pos_embed", 0, 0, "absolute"},
+        {"layers.0.residual_group.blocks.1.attn.relative_position_bias_table", NULL, 169, 2, "169x2"},
+        {"layers.0.residual_group.blocks.0.attn.relative_position_bias_table", NULL, 224, 2, "224x2"},
+        {"layers.0.residual_group.blocks.0.attn.relative_position_bias_table", NULL, 225, 5, "225x5"},
+        {"layers.0.residual_group.blocks.0.attn.relative_position_bias_table", NULL, 39 * 39, 2, "up to 16"},
+        {"upsample.0.weight", NULL, 65, 16, "upsample.0.weight makes 65 channels of 16"},
+        {"conv_first.weight", NULL, 24, 5, "5 planes"},
+    };
+    const nt_set set = {"swinir/classical_x4", {NULL}, false};
+    nt_network n;
+    nt_open(&n, &set);
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        tt_error err = {0};
+        altered a = alter(&n.weights);
+        for (size_t j = 0; j < a.w.count; j++) {
+            tt_tensor *t = &a.mine[j];
+            if (strcmp(t->name, tries[i].tensor))
+                continue;
+            if (tries[i].as) { /* before all others: the names stay sorted */
+                memmove(a.mine + 1, a.mine, j * sizeof *a.mine);
+                a.mine[0] = n.weights.tensors[j];
+                a.mine[0].name = (char *)tries[i].as;
+                break;
+            }
+            t->count = t->count / t->shape[0] / t->shape[1] * tries[i].rows * tries[i].columns;
+            t->shape[0] = tries[i].rows;
+            t->shape[1] = tries[i].columns;
+        }
+        ck_assert_msg(describe(&a.w, NULL, &err) == TT_ERR_FORMAT, "%zu: %s", i, err.text);
+        ck_assert_msg(strstr(err.text, tries[i].says), "%zu: %s", i, err.text);
+        free(a.mine);
+    }
+    nt_close(&n);
+}
+END_TEST
+
 /* Every name of a set behind a prefix, or other names altogether. */
 START_TEST(other_networks_are_told_what_was_found)
 {
@@ -489,6 +534,7 @@ Suite *suite_models_networks(void)
     add(s, "extra tensor", an_extra_tensor_is_named, nt_set_count);
     add(s, "wrong shape", a_wrong_shape_is_named, nt_set_count);
     add(s, "unknown setting", unknown_settings_are_refused, nt_set_count);
+    add(s, "other SwinIRs", other_swinirs_are_refused, 1);
     add(s, "unknown network", other_networks_are_told_what_was_found, 1);
     add(s, "closest network", what_comes_closest_is_said, 1);
     return s;

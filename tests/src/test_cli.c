@@ -197,6 +197,14 @@ static const struct {
     {{"upscale", "-o", "-", "p.png", "q.png"}, "standard output takes one picture"},
     {{"upscale", "-o", "one.png", "p.png", "q.png"}, "one file for 2 inputs"},
     {{"upscale", "p.png", "./p.png"}, "would both become"},
+    {{"denoise", "p.png"}, "default: the network enlarges pictures by 2"},
+    {{"denoise", "-m", TT_GOLDEN_DIR "/swinir/light_x2/weights.safetensors", "p.png"}, "by 2, and denoise keeps their size; "
+                                                                                        "use: tintype upscale"},
+    {{"denoise", "-m", TT_GOLDEN_DIR "/vdsr/bias/weights.safetensors", "p.png"}, "use: tintype upscale"},
+    {{"denoise", "-m", TT_GOLDEN_DIR "/swinir/color_dn/weights.safetensors", "-o", "{stem}{scale}.png", "p.png"},
+     "there is no {scale} where nothing is enlarged"},
+    {{"denoise", "-s", "2", "p.png"}, "denoise has no option -s"},
+    {{"denoise"}, "denoise wants INPUT..."},
     {{"compare", "p.png"}, "compare wants A B"},
     {{"compare", "p.png", "q.png", "r.png"}, "r.png is one argument too many"},
     {{"compare", "--luma", "--rgb", "p.png", "p.png"}, "contradict"},
@@ -221,6 +229,22 @@ START_TEST(nonsense_is_refused)
     ck_assert(!r.out_size ||
               !strcmp(nonsense[_i].arguments[0], "bench")); /* which has named the machine by then */
     ck_assert_int_eq(pg_entries("."), before);
+}
+END_TEST
+
+START_TEST(denoise_keeps_the_size)
+{
+    static const char *const model = TT_GOLDEN_DIR "/swinir/color_dn/weights.safetensors";
+    pg_picture("n.png", 30, 21, 3, 8);
+    pg_picture("m.jpg", 9, 30, 1, 8);
+    pg_run r = RUN("denoise", "-m", model, "n.png", "m.jpg"), s = RUN("upscale", "-m", model, "n.png", "-o", "u.png");
+    EXPECT(r, 0, "n.png 30x21 -> n_clean.png 30x21, weights.safetensors, ");
+    EXPECT(s, 0, "u.png 30x21, weights.safetensors x1, ");
+    ck_assert_int_eq(pg_shape_of("n_clean.png").width, 30);
+    ck_assert_int_eq(pg_shape_of("n_clean.png").height, 21);
+    ck_assert_int_eq(pg_shape_of("m_clean.jpg").channels, 1);
+    pg_run same = pg_shell("cmp n_clean.png u.png");
+    EXPECT(same, 0, "");
 }
 END_TEST
 
@@ -538,6 +562,7 @@ Suite *suite_src_cli(void)
     tcase_add_test(t, bash_completes);
     tcase_add_test(t, zsh_takes_its_completion);
     tcase_add_loop_test(t, nonsense_is_refused, 0, (int)(sizeof nonsense / sizeof *nonsense));
+    tcase_add_test(t, denoise_keeps_the_size);
     tcase_add_test(t, environment_is_heeded_and_checked);
     tcase_add_test(t, a_full_disk_as_standard_output_is_noticed);
     tcase_add_test(t, compare_measures);

@@ -118,7 +118,8 @@ static const struct tiled {
     {"waifu2x/vgg_7_y", 177, 150, 3, 16, 1.3, 0},
     {"swinir/light_x2", 190, 131, 3, 16, 0, 0},  {"swinir/classical_x3", 120, 160, 3, 16, 0, 0},
     {"swinir/real_l_x4", 131, 64, 3, 16, 0, 0},   {"swinir/jpeg_gray", 144, 150, 3, 16, 0, 0},
-    {"swinir/color_dn", 130, 97, 4, 16, 0, 1},
+    {"swinir/color_dn", 130, 97, 4, 16, 0, 1},    {"swinir/gray_dn", 150, 90, 3, 16, 0, 1},
+    {"swinir/fold2_x2", 150, 161, 3, 16, 0, 0},
 };
 
 START_TEST(tiles_leave_no_trace)

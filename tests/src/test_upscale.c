@@ -66,7 +66,7 @@ END_TEST
 
 static const char *const nets[] = {
     "rrdb/body_x4", "rrdb/body_x2", "rrdb/old_x2_gray", "srvgg/x2", "srcnn/915",
-    "vdsr/bias", "waifu2x/vgg_7_y", "waifu2x/upconv_7", "waifu2x/cunet", "waifu2x/upcunet",
+    "vdsr/bias", "swinir/light_x2", "swinir/gray_dn", "swinir/jpeg_gray", "waifu2x/vgg_7_y", "waifu2x/upconv_7", "waifu2x/cunet", "waifu2x/upcunet",
 };
 enum { NETS = sizeof nets / sizeof *nets };
 
@@ -104,6 +104,72 @@ START_TEST(every_kind_of_picture)
             tt_image_free(in);
             tt_image_free(out);
         }
+    tt_network_free(n);
+    tt_context_free(c);
+}
+END_TEST
+
+/* One channel of a picture as a picture. */
+static tt_image *channel_of(const tt_image *img, int channel)
+{
+    tt_image *grey = pic_new(img->width, img->height, 1, 16, 0);
+    for (int i = 0; i < img->width * img->height; i++)
+        ((uint16_t *)grey->samples)[i] = ((uint16_t *)img->samples)[i * img->channels + channel];
+    return grey;
+}
+
+/* A grey denoiser cleans each channel as if it were a grey picture. */
+START_TEST(grey_denoisers_take_each_channel)
+{
+    tt_network *n = open_net("swinir/gray_dn");
+    tt_context *c = pic_context(2, 0);
+    tt_image *in = pic_new(37, 21, 3, 16, 3);
+    for (int tta = 0; tta < 2; tta++) {
+        tt_report three, one;
+        tt_image *got = pic_upscale(c, n, in, 0, tta, &three);
+        for (int i = 0; i < 3; i++) {
+            tt_image *grey = channel_of(in, i), *mine = channel_of(got, i);
+            tt_image *want = pic_upscale(c, n, grey, 0, tta, &one);
+            ck_assert(pic_same(want, mine));
+            tt_image_free(grey);
+            tt_image_free(mine);
+            tt_image_free(want);
+        }
+        ck_assert(three.flops == 3 * one.flops);
+        tt_image_free(got);
+    }
+    tt_image_free(in);
+    tt_network_free(n);
+    tt_context_free(c);
+}
+END_TEST
+
+/* A grey JPEG network sees MATLAB's luma: of grey in colours, 16/255 + 219/255 of it. */
+START_TEST(grey_jpeg_networks_take_matlabs_luma)
+{
+    enum { W = 23, H = 16, W7 = 28, H7 = 21 };
+    tt_network *n = open_net("swinir/jpeg_gray");
+    tt_context *c = pic_context(1, 0);
+    tt_image *grey = pic_new(W, H, 1, 16, 3), *rgb = pic_new(W, H, 3, 16, 3);
+    float y[H7 * W7], want[H7 * W7];
+    for (int i = 0; i < W * H * 3; i++)
+        ((uint16_t *)rgb->samples)[i] = ((uint16_t *)grey->samples)[i / 3];
+    for (int v = 0; v < H7; v++)
+        for (int u = 0; u < W7; u++) { /* extended by the mirror that repeats the edge */
+            const int sv = v < H ? v : 2 * H - 1 - v, su = u < W ? u : 2 * W - 1 - u;
+            y[v * W7 + u] = (16 + 219 * (float)((uint16_t *)grey->samples)[sv * W + su] / 65535) / 255;
+        }
+    ck_assert(!tt_network_run(c, n, y, H7, W7, want, NULL, NULL, NULL, NULL));
+    tt_image *got = pic_upscale(c, n, rgb, 0, 0, NULL);
+    for (int v = 0; v < H; v++)
+        for (int u = 0; u < W; u++) {
+            const double luma = (255 * (double)want[v * W7 + u] - 16) / 219, is = fmin(fmax(luma, 0), 1) * 65535;
+            for (int i = 0; i < 3; i++)
+                ck_assert_double_eq_tol(((uint16_t *)got->samples)[(v * W + u) * 3 + i], is, 3);
+        }
+    tt_image_free(grey);
+    tt_image_free(rgb);
+    tt_image_free(got);
     tt_network_free(n);
     tt_context_free(c);
 }
@@ -486,6 +552,8 @@ Suite *suite_src_upscale(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, whole_pictures, 0, sizeof drivers / sizeof *drivers);
     tcase_add_loop_test(t, every_kind_of_picture, 0, NETS);
+    tcase_add_test(t, grey_denoisers_take_each_channel);
+    tcase_add_test(t, grey_jpeg_networks_take_matlabs_luma);
     tcase_add_test(t, grey_is_grey_colour);
     tcase_add_test(t, same_as_the_raw_network);
     tcase_add_loop_test(t, constant_alpha_stays, 0, 4);
