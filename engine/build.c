@@ -289,8 +289,9 @@ static tt_node *weighted(tt_build *b, tt_op op, tt_val x, const char *name, cons
     }
     use(b, w);
     const int in = tt_channels(b, x);
-    /* a fully connected layer [out,in] is a 1x1 convolution */
-    const bool square = (w->rank == 4 && w->shape[2] == w->shape[3]) || (w->rank == 2 && in_axis == 1);
+    /* a fully connected layer [out,in] is a 1x1 convolution, and may be described as one */
+    const bool flat = op == TT_OP_LINEAR;
+    const bool square = (!flat && w->rank == 4 && w->shape[2] == w->shape[3]) || (w->rank == 2 && in_axis == 1);
     const size_t k = w->rank == 4 ? w->shape[2] : 1;
     if (!square || !is_float(w) || w->shape[in_axis] != (size_t)in || k < 1 || k > MOST_KERNEL ||
         w->shape[!in_axis] < 1 || w->shape[!in_axis] > MOST_CHANNELS || (o->k && k != (size_t)o->k) ||
@@ -302,7 +303,7 @@ static tt_node *weighted(tt_build *b, tt_op op, tt_val x, const char *name, cons
             snprintf(want, sizeof want, "%d", o->out);
         tt_refuse(b, "tensor %s is %s of %s where %s %s%d%s%s is wanted", w->name, shape_text(w, text, sizeof text),
                   tt_dtype_name(w->dtype), in_axis ? (o->out ? want : "any number") : "in", in_axis ? "x " : "",
-                  in, in_axis ? " x " : " x any x ", size);
+                  in, flat ? "" : in_axis ? " x " : " x any x ", flat ? "" : size);
         return NULL;
     }
     const int out = (int)w->shape[!in_axis];
@@ -558,10 +559,7 @@ tt_val tt_layer_norm(tt_build *b, tt_val x, const char *name, float eps)
 
 tt_val tt_linear(tt_build *b, tt_val x, const char *name, int out)
 {
-    const tt_tensor *w = find(b, name, ".weight");
-    if (w && w->rank != 2)
-        tt_refuse(b, "tensor %s has %d dimensions where 2 are wanted", w->name, w->rank);
-    const tt_conv_opt o = {.out = out, .k = 1};
+    const tt_conv_opt o = {.out = out};
     return last(b, weighted(b, TT_OP_LINEAR, x, name, &o, 1));
 }
 

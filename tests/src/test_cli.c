@@ -235,15 +235,15 @@ END_TEST
 START_TEST(denoise_keeps_the_size)
 {
     static const char *const model = TT_GOLDEN_DIR "/swinir/color_dn/weights.safetensors";
-    pg_picture("n.png", 30, 21, 3, 8);
-    pg_picture("m.jpg", 9, 30, 1, 8);
-    pg_run r = RUN("denoise", "-m", model, "n.png", "m.jpg"), s = RUN("upscale", "-m", model, "n.png", "-o", "u.png");
-    EXPECT(r, 0, "n.png 30x21 -> n_clean.png 30x21, weights.safetensors, ");
-    EXPECT(s, 0, "u.png 30x21, weights.safetensors x1, ");
-    ck_assert_int_eq(pg_shape_of("n_clean.png").width, 30);
-    ck_assert_int_eq(pg_shape_of("n_clean.png").height, 21);
-    ck_assert_int_eq(pg_shape_of("m_clean.jpg").channels, 1);
-    pg_run same = pg_shell("cmp n_clean.png u.png");
+    pg_picture("noisy.png", 30, 21, 3, 8);
+    pg_picture("noise.jpg", 9, 30, 1, 8);
+    pg_run r = RUN("denoise", "-m", model, "noisy.png", "noise.jpg"), s = RUN("upscale", "-m", model, "noisy.png", "-o", "noisy1.png");
+    EXPECT(r, 0, "noisy.png 30x21 -> noisy_clean.png 30x21, weights.safetensors, ");
+    EXPECT(s, 0, "noisy1.png 30x21, weights.safetensors x1, ");
+    ck_assert_int_eq(pg_shape_of("noisy_clean.png").width, 30);
+    ck_assert_int_eq(pg_shape_of("noisy_clean.png").height, 21);
+    ck_assert_int_eq(pg_shape_of("noise_clean.jpg").channels, 1);
+    pg_run same = pg_shell("cmp noisy_clean.png noisy1.png");
     EXPECT(same, 0, "");
 }
 END_TEST
