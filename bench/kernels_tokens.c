@@ -1,4 +1,5 @@
-/* The kernels of transformers on one window of tokens, which stay in the second cache as they do in a network. */
+/* The kernels of transformers on one window of tokens, which stay in the second cache as they do in a
+ * network. */
 #include <stdlib.h>
 
 #include "bench/bench.h"
@@ -30,9 +31,16 @@ static void linear(const tokens *s)
 static void attention(const tokens *s)
 {
     const ptrdiff_t size = (ptrdiff_t)s->shape.in * s->lanes;
-    s->k->attention(&(tt_attention){.q = s->src, .k = s->src + size, .v = s->src + 2 * size, .dst = s->dst,
-                                    .row = s->lanes, .tokens = s->shape.tokens, .depth = s->shape.in, .scale = 0.3f,
-                                    .bias = s->weights, .scores = s->scores});
+    s->k->attention(&(tt_attention){.q = s->src,
+                                    .k = s->src + size,
+                                    .v = s->src + 2 * size,
+                                    .dst = s->dst,
+                                    .row = s->lanes,
+                                    .tokens = s->shape.tokens,
+                                    .depth = s->shape.in,
+                                    .scale = 0.3f,
+                                    .bias = s->weights,
+                                    .scores = s->scores});
 }
 
 static void layer_norm(const tokens *s)
@@ -49,7 +57,8 @@ static void load(const tokens *s)
 {
     const ptrdiff_t plane = (ptrdiff_t)s->lanes * s->k->block;
     for (int t = 0; t < s->lanes; t += 8) /* a window's row at a time */
-        s->k->tokens_load(s->dst + t, s->lanes, s->src + (ptrdiff_t)t * s->k->block, plane, s->k->block, s->shape.in, 8);
+        s->k->tokens_load(s->dst + t, s->lanes, s->src + (ptrdiff_t)t * s->k->block, plane, s->k->block,
+                          s->shape.in, 8);
 }
 
 static void store(const tokens *s)
@@ -124,6 +133,9 @@ static void run(void *state)
 static const tt_bench_side side = {"ours", setup, run, teardown, NULL};
 
 #define CASE(label, function, ...)                                                                           \
-    {.name = label, .shape = &(const tokens_shape){.run = function, __VA_ARGS__}, .ours = &side,             \
-     .scalar = true, .one_thread = true},
+    {.name = label,                                                                                          \
+     .shape = &(const tokens_shape){.run = function, __VA_ARGS__},                                           \
+     .ours = &side,                                                                                          \
+     .scalar = true,                                                                                         \
+     .one_thread = true},
 const tt_bench_case tt_bench_kernels_tokens[] = {BENCH_TOKENS(CASE){.name = NULL}};

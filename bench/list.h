@@ -19,8 +19,8 @@
     X("conv9x9 1->64 @256x256", .k = 9, .in = 1, .out = 64, .w = 256, .h = 256)                              \
     X("deconv4x4 64->3 @128x128", .k = 4, .in = 64, .out = 3, .w = 128, .h = 128, .up = 2)
 
-/* X(name, function of kernels_tokens.c, shape): work on 64 tokens (a window of 8 x 8), as the steps of a transformer do
- * it; medium is 180 channels in 6 heads, light 60 in 6. */
+/* X(name, function of kernels_tokens.c, shape): work on 64 tokens (a window of 8 x 8), as the steps of a
+ * transformer do it; medium is 180 channels in 6 heads, light 60 in 6. */
 #define BENCH_TOKENS(X)                                                                                      \
     X("linear 180->540", linear, .in = 180, .out = 540, .tokens = 64)                                        \
     X("linear 180->360", linear, .in = 180, .out = 360, .tokens = 64)                                        \
@@ -58,8 +58,8 @@
     X("resize_h, 10 taps", resize_h, 22, 10)                                                                 \
     X("from_f16", from_f16, 6, 0)
 
-/* X(name, shape): blocks of an RRDBNet x4, or stages and channels of a SwinIR, or neither for the embedded network; h, w
- * of the input */
+/* X(name, shape): blocks of an RRDBNet x4, or stages and channels of a SwinIR, or neither for the embedded
+ * network; h, w of the input */
 #define BENCH_NETWORKS(X)                                                                                    \
     X("default x2 @640x427", .w = 640, .h = 427)                                                             \
     X("rrdb 6 blocks x4 @64x64", .blocks = 6, .w = 64, .h = 64)                                              \

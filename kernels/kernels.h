@@ -150,24 +150,27 @@ tt_gather_fn tt_gather_c;
 /* ---- tokens --------------------------------------------------------------------------------------- */
 
 /*
- * Layers of a transformer see a picture as tokens, one a pixel. They are worked in a small matrix with the tokens in
- * the lanes: channel c of token t at p[c * row + t]. Then every sum runs down the rows and no lane asks its neighbour,
- * a token's value does not depend on its place, and no number of channels leaves lanes unused.
+ * Layers of a transformer see a picture as tokens, one a pixel. They are worked in a small matrix with the
+ * tokens in the lanes: channel c of token t at p[c * row + t]. Then every sum runs down the rows and no lane
+ * asks its neighbour, a token's value does not depend on its place, and no number of channels leaves lanes
+ * unused.
  *
- * `row` and `n` below are multiples of TT_TOKEN_LANES and matrices begin on 64 bytes. Lanes that hold no token are
- * worked too, so they must hold something (zeros from the start will do); what becomes of them is nobody's concern.
+ * `row` and `n` below are multiples of TT_TOKEN_LANES and matrices begin on 64 bytes. Lanes that hold no token
+ * are worked too, so they must hold something (zeros from the start will do); what becomes of them is nobody's
+ * concern.
  */
 enum { TT_TOKEN_LANES = 16, TT_LINEAR_GROUP = 6, TT_ATTENTION_QUERIES = 64 };
 
 /*
- * tokens_load, tokens_store: between a blocked row and tokens. n pixels, any number, from token t on (any alignment):
+ * tokens_load, tokens_store: between a blocked row and tokens. n pixels, any number, from any token on (then
+ * any alignment):
  *     load   dst[c * row + x] = src[c / block * plane + x * block + c % block]
- *     store  the other way round; where add is not NULL, add[c / block * add_plane + ...] + what is stored; lanes beyond
- *            the last channel are set to 0
+ *     store  the other way round; where add is not NULL, add[c / block * add_plane + ...] + what is stored;
+ *            lanes beyond the last channel are set to 0
  * block as in the table. add may be dst. Exact.
  */
-typedef void tt_tokens_load_fn(float *dst, ptrdiff_t row, const float *src, ptrdiff_t plane, int block, int channels,
-                               int n);
+typedef void tt_tokens_load_fn(float *dst, ptrdiff_t row, const float *src, ptrdiff_t plane, int block,
+                               int channels, int n);
 typedef void tt_tokens_store_fn(float *dst, ptrdiff_t plane, const float *add, ptrdiff_t add_plane, int block,
                                 const float *src, ptrdiff_t row, int channels, int n);
 tt_tokens_load_fn tt_tokens_load_c, tt_tokens_load_avx2, tt_tokens_load_avx512;
@@ -175,12 +178,14 @@ tt_tokens_store_fn tt_tokens_store_c, tt_tokens_store_avx2, tt_tokens_store_avx5
 
 /*
  * layer_norm: each token of p, over its channels, in place (Ba et al., "Layer Normalization", 2016):
- *     p[c] = (p[c] - mean) / sqrt(variance + eps) * weight[c] + bias[c],  variance the mean square of what is left of
- * the mean. Every version within (channels + 8) * FLT_EPSILON * (largest |p[c] - mean| / deviation * |weight|, plus
- * |bias|) of _c, where |mean| is not larger than the deviation; a larger mean m loses m / deviation times as much.
+ *     p[c] = (p[c] - mean) / sqrt(variance + eps) * weight[c] + bias[c]
+ * with the mean of the channels, and the variance the mean square of what is left of it.
+ * Every version within (channels + 8) * FLT_EPSILON * (largest |p[c] - mean| / deviation * |weight|, plus
+ * |bias|) of _c where |mean| is not larger than the deviation; a larger mean m loses m / deviation times as
+ * much.
  */
-typedef void tt_layer_norm_fn(float *p, ptrdiff_t row, int channels, const float *weight, const float *bias, float eps,
-                              int n);
+typedef void tt_layer_norm_fn(float *p, ptrdiff_t row, int channels, const float *weight, const float *bias,
+                              float eps, int n);
 tt_layer_norm_fn tt_layer_norm_c, tt_layer_norm_avx2, tt_layer_norm_avx512;
 
 /*
@@ -189,21 +194,24 @@ tt_layer_norm_fn tt_layer_norm_c, tt_layer_norm_avx2, tt_layer_norm_avx512;
  * dst      does not overlap src
  * Within (in + 4) * FLT_EPSILON * (sum of magnitudes) of _c.
  */
-typedef void tt_linear_fn(float *dst, const float *src, ptrdiff_t row, const float *weights, const float *bias, int in,
-                          int out, int n);
+typedef void tt_linear_fn(float *dst, const float *src, ptrdiff_t row, const float *weights, const float *bias,
+                          int in, int out, int n);
 tt_linear_fn tt_linear_c, tt_linear_avx2, tt_linear_avx512;
 
 /*
- * attention: one head of one window (Vaswani et al., "Attention Is All You Need", 2017, equation 1; bias: Liu et al.,
- * "Swin Transformer", 2021, equation 4):
- *     s[j] = scale * sum_d q[d][i] * k[d][j] + bias[j * lanes + i];  w = softmax of s;  dst[d][i] = sum_j w[j] * v[d][j]
- * for each query i < tokens; j runs over the `tokens` keys. x[d][i] is x[d * row + i].
- * q, k, v, dst  [depth] rows of `lanes` floats, readable (dst: writable) to the end; lanes = tokens rounded up to
- *               TT_TOKEN_LANES; 64-byte aligned; dst overlaps nothing
+ * attention: one head of one window (Vaswani et al., "Attention Is All You Need", 2017, equation 1; with a
+ * bias: Liu et al., "Swin Transformer", 2021, equation 4). For each query i < tokens, over the `tokens` keys j:
+ *     s[j] = scale * sum_d q[d][i] * k[d][j] + bias[j * lanes + i];  w = softmax of s
+ *     dst[d][i] = sum_j w[j] * v[d][j]
+ * x[d][i] is x[d * row + i].
+ * q, k, v, dst  [depth] rows of `lanes` floats, readable (dst: writable) to the end; lanes = tokens rounded up
+ *               to TT_TOKEN_LANES; 64-byte aligned; dst overlaps nothing
  * bias          [tokens][lanes], key first
  * scores        tokens * TT_ATTENTION_QUERIES floats of scratch, 64-byte aligned: 16 KiB for a window of 8 x 8
- * With S the largest sum of magnitudes in a score: within ((2 * depth + 8) * S + 2 * tokens + 16) * FLT_EPSILON * (largest
- * |v|) of _c. The exponential is within 2 * FLT_EPSILON of its value for arguments up to -20, beyond within 2e-8 a unit.
+ * With S the largest sum of magnitudes in a score: within
+ * ((2 * depth + 8) * S + 2 * tokens + 16) * FLT_EPSILON * (largest |v|) of _c. The exponential is within
+ * 2 * FLT_EPSILON of its value for arguments down to -10, below within 2e-8 a unit; below -87 it may stay at
+ * 2e-38. NaN and infinities give NaN.
  */
 typedef struct tt_attention {
     const float *q, *k, *v;

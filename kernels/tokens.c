@@ -2,15 +2,16 @@
 
 #include <math.h>
 
-void tt_tokens_load_c(float *dst, ptrdiff_t row, const float *src, ptrdiff_t plane, int block, int channels, int n)
+void tt_tokens_load_c(float *dst, ptrdiff_t row, const float *src, ptrdiff_t plane, int block, int channels,
+                      int n)
 {
     for (int c = 0; c < channels; c++)
         for (int x = 0; x < n; x++)
             dst[c * row + x] = src[c / block * plane + x * block + c % block];
 }
 
-void tt_tokens_store_c(float *dst, ptrdiff_t plane, const float *add, ptrdiff_t add_plane, int block, const float *src,
-                       ptrdiff_t row, int channels, int n)
+void tt_tokens_store_c(float *dst, ptrdiff_t plane, const float *add, ptrdiff_t add_plane, int block,
+                       const float *src, ptrdiff_t row, int channels, int n)
 {
     for (int c = 0; c < (channels + block - 1) / block * block; c++)
         for (int x = 0; x < n; x++) {
@@ -20,7 +21,8 @@ void tt_tokens_store_c(float *dst, ptrdiff_t plane, const float *add, ptrdiff_t 
         }
 }
 
-void tt_layer_norm_c(float *p, ptrdiff_t row, int channels, const float *weight, const float *bias, float eps, int n)
+void tt_layer_norm_c(float *p, ptrdiff_t row, int channels, const float *weight, const float *bias, float eps,
+                     int n)
 {
     for (int t = 0; t < n; t++) {
         float mean = 0, variance = 0;
@@ -35,11 +37,12 @@ void tt_layer_norm_c(float *p, ptrdiff_t row, int channels, const float *weight,
     }
 }
 
-void tt_linear_c(float *dst, const float *src, ptrdiff_t row, const float *weights, const float *bias, int in, int out,
-                 int n)
+void tt_linear_c(float *dst, const float *src, ptrdiff_t row, const float *weights, const float *bias, int in,
+                 int out, int n)
 {
     for (int o = 0; o < out; o++) {
-        const float *w = weights + (ptrdiff_t)(o / TT_LINEAR_GROUP) * in * TT_LINEAR_GROUP + o % TT_LINEAR_GROUP;
+        const float *w =
+            weights + (ptrdiff_t)(o / TT_LINEAR_GROUP) * in * TT_LINEAR_GROUP + o % TT_LINEAR_GROUP;
         for (int t = 0; t < n; t++) {
             float z = bias[o];
             for (int i = 0; i < in; i++)

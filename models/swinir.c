@@ -1,6 +1,6 @@
 /*
- * Liang et al., "SwinIR: Image Restoration Using Swin Transformer", 2021 (ICCV workshops); the layers inside are those of
- * Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", 2021.
+ * Liang et al., "SwinIR: Image Restoration Using Swin Transformer", 2021 (ICCV workshops); the layers inside
+ * are those of Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", 2021.
  *
  * Figure 2:
  *
@@ -8,19 +8,22 @@
  *                   |  shallow features                                      ^
  *                   +--------------------------------------------------------+
  *
- *     RSTB   x -+--> STL --> ... --> STL --> conv --(+)-->       residual Swin transformer block, figure 2 (a)
+ *     RSTB   x -+--> STL --> ... --> STL --> conv --(+)-->       residual Swin transformer block, figure 2
+ * (a)
  *               +-----------------------------------^
- *     STL    x -+-> norm -> attention -(+)-+-> norm -> MLP -(+)-->    Swin transformer layer, figure 2 (b), equation 5
+ *     STL    x -+-> norm -> attention -(+)-+-> norm -> MLP -(+)-->    Swin transformer layer, figure 2 (b),
+ * equation 5
  *               +-----------------------^  +---------------^
  *
- * Every other layer's windows are shifted by half of their side. The convolution at the end of an RSTB is one of 3x3, or
- * (large models) three through a bottleneck of a quarter of the channels.
+ * Every other layer's windows are shifted by half of their side. The convolution at the end of an RSTB is one
+ * of 3x3, or (large models) three through a bottleneck of a quarter of the channels.
  *
- * Four reconstructions, by what a file is for: shuffled pixels (classical), the same in one step (lightweight), nearest
- * neighbour and convolutions (real world, trained as a GAN), or a convolution whose result is added to the picture
- * (denoising, JPEG). All told by the names, all numbers by the shapes, but for two that the published files go by: the
- * values run to 255 where windows are of 7 pixels (JPEG models), and the mean of DIV2K is taken off where there are three
- * planes. A `conv_first.1`, which others have trained, follows a folding of the picture by 2 or 4.
+ * Four reconstructions, by what a file is for: shuffled pixels (classical), the same in one step
+ * (lightweight), nearest neighbour and convolutions (real world, trained as a GAN), or a convolution whose
+ * result is added to the picture (denoising, JPEG). All told by the names, all numbers by the shapes, but for
+ * two that the published files go by: the values run to 255 where windows are of 7 pixels (JPEG models), and
+ * the mean of DIV2K is taken off where there are three planes. A `conv_first.1`, which others have trained,
+ * follows a folding of the picture by 2 or 4.
  */
 #include "models/models.h"
 #include "models/names.h"
@@ -81,9 +84,18 @@ static tt_val after(tt_build *b, tt_val x, const char *name)
 /* Any tensor of a layer counts, so that the one that is missing can be named. */
 static bool has_layer(tt_build *b, int i)
 {
-    static const char *const names[] = {"norm1.weight",    "norm1.bias",       "attn.qkv.weight", "attn.qkv.bias",
-                                        "attn.proj.weight", "attn.proj.bias",  "norm2.weight",    "norm2.bias",
-                                        "mlp.fc1.weight",  "mlp.fc1.bias",     "mlp.fc2.weight",  "mlp.fc2.bias",
+    static const char *const names[] = {"norm1.weight",
+                                        "norm1.bias",
+                                        "attn.qkv.weight",
+                                        "attn.qkv.bias",
+                                        "attn.proj.weight",
+                                        "attn.proj.bias",
+                                        "norm2.weight",
+                                        "norm2.bias",
+                                        "mlp.fc1.weight",
+                                        "mlp.fc1.bias",
+                                        "mlp.fc2.weight",
+                                        "mlp.fc2.bias",
                                         "attn.relative_position_bias_table"};
     bool found = false;
     tt_enter(b, "residual_group.blocks.%d.", i);
@@ -117,12 +129,14 @@ static bool has_rstb(tt_build *b, int i)
     return found;
 }
 
-/* The side of the windows, from the first table of biases there is: its height is (2 * side - 1)^2. 0: none. */
+/* The side of the windows, from the first table of biases there is: its height is (2 * side - 1)^2. 0: none.
+ */
 static int find_window(tt_build *b)
 {
     char name[96];
     for (int i = 0; i < 4; i++) { /* one may be missing, and is named later */
-        snprintf(name, sizeof name, "layers.%d.residual_group.blocks.%d.attn.relative_position_bias_table", i / 2, i % 2);
+        snprintf(name, sizeof name, "layers.%d.residual_group.blocks.%d.attn.relative_position_bias_table",
+                 i / 2, i % 2);
         const size_t rows = tt_dim(b, name, 0), side = (size_t)lrint((sqrt((double)rows) + 1) / 2);
         if (rows && rows < 1 << 20 && (2 * side - 1) * (2 * side - 1) == rows)
             return (int)side;
@@ -161,7 +175,7 @@ typedef enum kind { RESIDUAL, SHUFFLE, DIRECT, NEAREST } kind;
 
 typedef struct tail {
     kind kind;
-    int ups;   /* NEAREST, SHUFFLE: steps */
+    int ups; /* NEAREST, SHUFFLE: steps */
     int scale;
 } tail;
 
@@ -189,8 +203,8 @@ static tail find_tail(tt_build *b, int planes)
             snprintf(name, sizeof name, "upsample.%d", 2 * u);
             const int r = shuffle_of(dim(b, name, 0), dim(b, name, 1));
             if (!r && dim(b, name, 0))
-                tt_refuse(b, "%s.weight makes %zu channels of %zu: no pixels can be shuffled so", name, dim(b, name, 0),
-                          dim(b, name, 1));
+                tt_refuse(b, "%s.weight makes %zu channels of %zu: no pixels can be shuffled so", name,
+                          dim(b, name, 0), dim(b, name, 1));
             t.scale *= r ? r : 1; /* where it is missing, conv() says so */
         }
     } else if (has(b, "upsample.0")) {
@@ -211,9 +225,11 @@ static tt_val reconstruct(tt_build *b, const tail *t, tt_val x, tt_val f)
         return tt_add_scaled(b, x, 1, conv(b, f, "conv_last", 3, 0));
     if (t->kind == DIRECT)
         return tt_pixel_shuffle(b, conv(b, f, "upsample.0", 3, 0), t->scale);
-    tt_val y = conv(b, f, "conv_before_upsample.0", 3, 0.01f); /* LeakyReLU's own slope here, and 0.2 elsewhere */
+    tt_val y =
+        conv(b, f, "conv_before_upsample.0", 3, 0.01f); /* LeakyReLU's own slope here, and 0.2 elsewhere */
     for (int u = 0; u < t->ups; u++) {
-        snprintf(name, sizeof name, t->kind == SHUFFLE ? "upsample.%d" : "conv_up%d", t->kind == SHUFFLE ? 2 * u : u + 1);
+        snprintf(name, sizeof name, t->kind == SHUFFLE ? "upsample.%d" : "conv_up%d",
+                 t->kind == SHUFFLE ? 2 * u : u + 1);
         if (t->kind == SHUFFLE) {
             const int r = shuffle_of(dim(b, name, 0), dim(b, name, 1));
             y = tt_pixel_shuffle(b, conv(b, y, name, 3, 0), r ? r : 1);
@@ -252,7 +268,8 @@ static tt_val swinir(tt_build *b, tt_traits *t)
     const int planes = in <= 4 ? (int)in : 1;
     const tail end = find_tail(b, planes);
     if (end.scale % fold)
-        tt_refuse(b, "the picture is folded by %d and enlarged by %d: that is no whole factor", fold, end.scale);
+        tt_refuse(b, "the picture is folded by %d and enlarged by %d: that is no whole factor", fold,
+                  end.scale);
     if (tt_failed(b))
         return (tt_val){-1};
 
@@ -281,10 +298,10 @@ static tt_val swinir(tt_build *b, tt_traits *t)
     y = tt_levels(b, reconstruct(b, &end, x, y), 1 / range, up);
 
     static const char *const words[] = {"", ", pixel shuffle", ", lightweight", ", nearest neighbour"};
-    snprintf(t->variant, sizeof t->variant, "SwinIR x%d%s, %d channels, %d x %d layers, window %d", end.scale / fold,
-             words[end.kind], tt_channels(b, f), stages, most, window);
-    /* what a network of one plane does with colour: section 4.3's grey denoisers took noise of their strength in every
-     * channel, the JPEG ones the luma of JPEG files as MATLAB has it */
+    snprintf(t->variant, sizeof t->variant, "SwinIR x%d%s, %d channels, %d x %d layers, window %d",
+             end.scale / fold, words[end.kind], tt_channels(b, f), stages, most, window);
+    /* what a network of one plane does with colour: section 4.3's grey denoisers took noise of their strength
+     * in every channel, the JPEG ones the luma of JPEG files as MATLAB has it */
     if (end.kind == RESIDUAL)
         t->grey = window == 7 ? TT_GREY_MATLAB : TT_GREY_EACH;
     t->multiple = window * fold;
@@ -297,8 +314,10 @@ const tt_model tt_model_swinir = {
     .title = "SwinIR",
     .paper = "Liang et al., SwinIR: Image Restoration Using Swin Transformer, 2021",
     .planes = TT_PLANES_RGB,
-    .names = {"conv_first patch_embed.norm layers.#.residual_group.blocks.#.norm# layers.#.residual_group.blocks.#.attn.qkv "
-              "layers.#.residual_group.blocks.#.attn.proj layers.#.residual_group.blocks.#.mlp.fc# layers.#.conv norm "
+    .names = {"conv_first patch_embed.norm layers.#.residual_group.blocks.#.norm# "
+              "layers.#.residual_group.blocks.#.attn.qkv "
+              "layers.#.residual_group.blocks.#.attn.proj layers.#.residual_group.blocks.#.mlp.fc# "
+              "layers.#.conv norm "
               "conv_after_body conv_last"},
     .match = match,
     .build = swinir,

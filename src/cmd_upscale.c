@@ -72,12 +72,13 @@ static tt_status keeps_size(const session *s, const tt_network_info *info, tt_er
 {
     if (s->n->traits.enlarge_first)
         return tt_fail(err, TT_ERR_USAGE,
-                       "%s: %s sharpens what a bicubic has enlarged and cleans nothing; use: tintype upscale", s->n->path,
-                       s->n->model->title);
+                       "%s: %s sharpens what a bicubic has enlarged and cleans nothing; use: tintype upscale",
+                       s->n->path, s->n->model->title);
     if (info->scale != 1)
-        return tt_fail(err, TT_ERR_USAGE,
-                       "%s: the network enlarges pictures by %.6g, and denoise keeps their size; use: tintype upscale%s",
-                       s->n->path, info->scale, s->a->model ? "" : ", or name a network of scale 1 with --model");
+        return tt_fail(
+            err, TT_ERR_USAGE,
+            "%s: the network enlarges pictures by %.6g, and denoise keeps their size; use: tintype upscale%s",
+            s->n->path, info->scale, s->a->model ? "" : ", or name a network of scale 1 with --model");
     return TT_OK;
 }
 
@@ -103,7 +104,9 @@ static tt_status begin(session *s, tt_error *err)
                                               : info.scale);
     const tt_naming naming = {
         .output = a->output,
-        .usual = denoises(s) ? "{stem}_clean.{ext}" : a->size ? "{stem}_{size}.{ext}" : "{stem}_x{scale}.{ext}",
+        .usual = denoises(s) ? "{stem}_clean.{ext}"
+                 : a->size   ? "{stem}_{size}.{ext}"
+                             : "{stem}_x{scale}.{ext}",
         .scale = *s->scale ? s->scale : NULL,
         .size = a->size,
         .format = a->format,

@@ -1,6 +1,6 @@
 /*
- * Which files are worked on, and what each becomes: the operands of the commands that make pictures made into a
- * list before anything is done, so that what makes no sense is refused while nothing has happened yet.
+ * Which files are worked on, and what each becomes: the operands of the commands that make pictures made into
+ * a list before anything is done, so that what makes no sense is refused while nothing has happened yet.
  */
 #ifndef TT_SRC_INPUTS_H
 #define TT_SRC_INPUTS_H

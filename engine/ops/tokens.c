@@ -1,12 +1,13 @@
 /*
- * Layers of transformers: layer norm, linear, GELU, attention in windows. A step is a chain of them (net.c), worked
- * piece by piece in a thread's scratch; only what goes in and what comes out are maps:
+ * Layers of transformers: layer norm, linear, GELU, attention in windows. A step is a chain of them (net.c),
+ * worked piece by piece in a thread's scratch; only what goes in and what comes out are maps:
  *
- *     map rows --load--> [channels][tokens] --norm--> in place --linear--> the other buffer ... --store, + x--> map rows
+ *     map rows --load--> [channels][tokens] --norm--> in place --linear--> the other buffer ... --store, +
+ * x--> map rows
  *
- * A unit of work is some windows of a row of windows where the chain has an attention, else a run of pixels of a row:
- * about TOKENS of them, so that both buffers stay in the second cache beside the weights. A unit reads and writes the
- * pixels of its own and no others, so its result may lie where its input lay.
+ * A unit of work is some windows of a row of windows where the chain has an attention, else a run of pixels
+ * of a row: about TOKENS of them, so that both buffers stay in the second cache beside the weights. A unit
+ * reads and writes the pixels of its own and no others, so its result may lie where its input lay.
  */
 #include "engine/alloc.h"
 #include "engine/ops/ops.h"
@@ -27,7 +28,8 @@ static const tt_node *attention_of(const tt_step *s)
     return NULL;
 }
 
-/* The pixels begin..end-1 of an axis of `length` that window i of the grid holds: the first one only `shift`. */
+/* The pixels begin..end-1 of an axis of `length` that window i of the grid holds: the first one only `shift`.
+ */
 static void window_at(const tt_node *n, int length, int i, int *begin, int *end)
 {
     const int before = n->shift ? n->window - n->shift : 0;
@@ -65,7 +67,8 @@ static int kind_of(const tt_node *n, int extent)
 
 /* ---- packing -------------------------------------------------------------------------------------- */
 
-static tt_status floats_of(float **to, size_t room, const tt_weights *w, const tt_tensor *t, tt_step *s, tt_error *err)
+static tt_status floats_of(float **to, size_t room, const tt_weights *w, const tt_tensor *t, tt_step *s,
+                           tt_error *err)
 {
     size_t bytes;
     *to = tt_mul(room, sizeof **to, &bytes) ? tt_aligned_zalloc(bytes) : NULL;
@@ -126,7 +129,8 @@ static tt_status pack_attention(tt_step *s, tt_stage *g, const tt_weights *w, tt
         const int high = extent_of(n, i / kinds), wide = extent_of(n, i % kinds);
         const size_t size = (size_t)(high * wide) * (size_t)lanes_of(high * wide);
         for (int head = 0; head < n->heads; head++)
-            expand(g->weights + g->form[i / kinds * 3 + i % kinds] + (size_t)head * size, n, table, head, high, wide);
+            expand(g->weights + g->form[i / kinds * 3 + i % kinds] + (size_t)head * size, n, table, head,
+                   high, wide);
     }
     free(table);
     return st;
@@ -142,8 +146,8 @@ static tt_status tokens_pack(tt_net *net, tt_step *s, const tt_weights *w, tt_er
             st = pack_linear(s, g, w, err);
         else if (g->node->op == TT_OP_ATTENTION)
             st = pack_attention(s, g, w, err);
-        else if (g->node->op == TT_OP_NORM && !(st = floats_of(&g->weights, (size_t)g->node->channels, w,
-                                                               g->node->weight, s, err)))
+        else if (g->node->op == TT_OP_NORM &&
+                 !(st = floats_of(&g->weights, (size_t)g->node->channels, w, g->node->weight, s, err)))
             st = floats_of(&g->bias, (size_t)g->node->channels, w, g->node->bias, s, err);
     }
     return st;
@@ -256,7 +260,8 @@ static void store(const unit *u, const float *from)
             const part *a = &u->part[i];
             float *to = tt_row(u->p, v, a->y0 + y) + (ptrdiff_t)a->x0 * v->b;
             const float *tokens = from + a->t + y * a->w;
-            const float *add = x ? tt_piece_row(u->p, u->s->add[0], a->y0 + y) + (ptrdiff_t)a->x0 * v->b : NULL;
+            const float *add =
+                x ? tt_piece_row(u->p, u->s->add[0], a->y0 + y) + (ptrdiff_t)a->x0 * v->b : NULL;
             if (v->b > 1) {
                 k->tokens_store(to, v->plane, add, x ? x->plane : 0, v->b, tokens, u->room.row, v->c, a->w);
                 continue;
@@ -288,7 +293,8 @@ static void attend(const unit *u, const tt_stage *g, const float *qkv, float *ou
                                     .tokens = tokens,
                                     .depth = depth,
                                     .scale = 1 / sqrtf((float)depth),
-                                    .bias = g->weights + g->form[form] + (ptrdiff_t)head * tokens * lanes_of(tokens),
+                                    .bias = g->weights + g->form[form] +
+                                            (ptrdiff_t)head * tokens * lanes_of(tokens),
                                     .scores = u->scores};
             u->p->net->k.attention(&a);
         }
@@ -371,7 +377,9 @@ static double norm_flops(const tt_node *n, int in_channels, tt_extent in, tt_ext
     return 7.0 * in_channels * out.h * out.w;
 }
 
-#define CHAIN .pack = tokens_pack, .scratch = tokens_scratch, .rows = tokens_rows, .row = tokens_row, .finish = tokens_finish
+#define CHAIN                                                                                                \
+    .pack = tokens_pack, .scratch = tokens_scratch, .rows = tokens_rows, .row = tokens_row,                  \
+    .finish = tokens_finish
 const tt_op_def tt_op_norm = {
     .word = "layer norm", .size = tt_size_same, .reach = tt_reach_same, .flops = norm_flops, CHAIN};
 const tt_op_def tt_op_linear = {

@@ -30,7 +30,8 @@ static __m256 gelu(__m256 z, __m256 lo, __m256 hi)
     const __m256 one = _mm256_set1_ps(1);
     const __m256 s = _mm256_fmsub_ps(_mm256_mul_ps(z, z), _mm256_set1_ps(TT_GELU_SQUARE), one);
     __m256 p = _mm256_set1_ps(tt_gelu_q[TT_GELU_DEGREE]);
-    _Pragma("GCC unroll 16") for (int k = TT_GELU_DEGREE - 1; k >= 0; k--)
+#pragma GCC unroll 16 /* -O2 alone goes round for each coefficient */
+    for (int k = TT_GELU_DEGREE - 1; k >= 0; k--)
         p = _mm256_fmadd_ps(p, s, _mm256_set1_ps(tt_gelu_q[k]));
     p = _mm256_fmadd_ps(p, z, _mm256_set1_ps(0.5f));
     p = _mm256_blendv_ps(p, one, _mm256_cmp_ps(z, hi, _CMP_GE_OQ));

@@ -97,11 +97,13 @@ static void gelu(float *dst, const float *src, size_t n)
         const __m512 z = _mm512_maskz_loadu_ps(m, src + i);
         const __m512 s = _mm512_fmsub_ps(_mm512_mul_ps(z, z), _mm512_set1_ps(TT_GELU_SQUARE), one);
         __m512 p = _mm512_set1_ps(tt_gelu_q[TT_GELU_DEGREE]);
-        _Pragma("GCC unroll 16") for (int k = TT_GELU_DEGREE - 1; k >= 0; k--)
+#pragma GCC unroll 16 /* -O2 alone goes round for each coefficient */
+        for (int k = TT_GELU_DEGREE - 1; k >= 0; k--)
             p = _mm512_fmadd_ps(p, s, _mm512_set1_ps(tt_gelu_q[k]));
         p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(0.5f));
         p = _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(z, end, _CMP_GE_OQ), one);
-        p = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(z, _mm512_sub_ps(_mm512_setzero_ps(), end), _CMP_NLE_UQ), p);
+        p = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(z, _mm512_sub_ps(_mm512_setzero_ps(), end), _CMP_NLE_UQ),
+                                p);
         _mm512_mask_storeu_ps(dst + i, m, _mm512_mul_ps(z, p));
     }
 }

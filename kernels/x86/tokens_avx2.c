@@ -61,10 +61,12 @@ INLINE void store8(float *dst, const float *add, const float *src, ptrdiff_t row
     UNROLL for (int x = 0; x < 8; x++)
         if (x < n)
             _mm256_storeu_ps(dst + x * LANES,
-                             add ? _mm256_and_ps(lanes, _mm256_add_ps(_mm256_loadu_ps(add + x * LANES), v[x])) : v[x]);
+                             add ? _mm256_and_ps(lanes, _mm256_add_ps(_mm256_loadu_ps(add + x * LANES), v[x]))
+                                 : v[x]);
 }
 
-void tt_tokens_load_avx2(float *dst, ptrdiff_t row, const float *src, ptrdiff_t plane, int block, int channels, int n)
+void tt_tokens_load_avx2(float *dst, ptrdiff_t row, const float *src, ptrdiff_t plane, int block,
+                         int channels, int n)
 {
     (void)block;
     for (int c = 0; c < channels; c += LANES, src += plane)
@@ -73,17 +75,19 @@ void tt_tokens_load_avx2(float *dst, ptrdiff_t row, const float *src, ptrdiff_t 
 }
 
 void tt_tokens_store_avx2(float *dst, ptrdiff_t plane, const float *add, ptrdiff_t add_plane, int block,
-                             const float *src, ptrdiff_t row, int channels, int n)
+                          const float *src, ptrdiff_t row, int channels, int n)
 {
     (void)block;
     for (int c = 0; c < channels; c += LANES, dst += plane, add = add ? add + add_plane : NULL)
         for (int x = 0; x < n; x += 8)
-            store8(dst + x * LANES, add ? add + x * LANES : NULL, src + c * row + x, row, channels - c, n - x);
+            store8(dst + x * LANES, add ? add + x * LANES : NULL, src + c * row + x, row, channels - c,
+                   n - x);
 }
 
 /* ---- layer norm ----------------------------------------------------------------------------------- */
 
-void tt_layer_norm_avx2(float *p, ptrdiff_t row, int channels, const float *weight, const float *bias, float eps, int n)
+void tt_layer_norm_avx2(float *p, ptrdiff_t row, int channels, const float *weight, const float *bias,
+                        float eps, int n)
 {
     const __m256 count = _mm256_set1_ps((float)channels);
     for (int t = 0; t < n; t += LANES, p += LANES) {
@@ -99,7 +103,8 @@ void tt_layer_norm_avx2(float *p, ptrdiff_t row, int channels, const float *weig
         const __m256 scale = _mm256_div_ps(_mm256_set1_ps(1), _mm256_sqrt_ps(variance));
         for (int c = 0; c < channels; c++) {
             const __m256 d = _mm256_mul_ps(_mm256_sub_ps(_mm256_load_ps(p + c * row), mean), scale);
-            _mm256_store_ps(p + c * row, _mm256_fmadd_ps(d, _mm256_set1_ps(weight[c]), _mm256_set1_ps(bias[c])));
+            _mm256_store_ps(p + c * row,
+                            _mm256_fmadd_ps(d, _mm256_set1_ps(weight[c]), _mm256_set1_ps(bias[c])));
         }
     }
 }
@@ -107,12 +112,12 @@ void tt_layer_norm_avx2(float *p, ptrdiff_t row, int channels, const float *weig
 /* ---- products ------------------------------------------------------------------------------------- */
 
 /*
- * acc[o][v] += sum_k a[k * a_k + o * a_o] * b[k * b_k + vector v]: a tile of NO values that are the same for all
- * tokens times two vectors of tokens, in registers over the whole sum. 6 x 2: eight loads to 12 multiply-adds. Two
- * pointers into a: one and two times a_o then fit an address.
+ * acc[o][v] += sum_k a[k * a_k + o * a_o] * b[k * b_k + vector v]: a tile of NO values that are the same for
+ * all tokens times two vectors of tokens, in registers over the whole sum. 6 x 2: eight loads to 12
+ * multiply-adds. Two pointers into a: one and two times a_o then fit an address.
  */
-INLINE void multiply(__m256 *acc, const float *a, ptrdiff_t a_k, ptrdiff_t a_o, const float *b, ptrdiff_t b_k, int k,
-                     const int NO)
+INLINE void multiply(__m256 *acc, const float *a, ptrdiff_t a_k, ptrdiff_t a_o, const float *b, ptrdiff_t b_k,
+                     int k, const int NO)
 {
     const float *half[2] = {a, a + 3 * a_o};
     for (; k > 0; k--, half[0] += a_k, half[1] += a_k, b += b_k) {
@@ -125,8 +130,8 @@ INLINE void multiply(__m256 *acc, const float *a, ptrdiff_t a_k, ptrdiff_t a_o, 
     }
 }
 
-void tt_linear_avx2(float *dst, const float *src, ptrdiff_t row, const float *weights, const float *bias, int in, int out,
-                    int n)
+void tt_linear_avx2(float *dst, const float *src, ptrdiff_t row, const float *weights, const float *bias,
+                    int in, int out, int n)
 {
     for (int t = 0; t < n; t += WIDE) {
         const float *w = weights;
@@ -145,20 +150,22 @@ void tt_linear_avx2(float *dst, const float *src, ptrdiff_t row, const float *we
 
 /* ---- attention ------------------------------------------------------------------------------------ */
 
-/* exp(x), x <= 0: 2 to the whole part, put together from bits, times a polynomial of degree 5, relative error 9.2e-8,
- * about the rest. Below -87 it stays at 1.6e-38. */
+/* exp(x), x <= 0: 2 to the whole part, put together from bits, times a polynomial of degree 5, relative
+ * error 9.2e-8, about the rest. Below -87 it stays at 1.6e-38. */
 INLINE __m256 exponential(__m256 x)
 {
     const __m256 log2e = _mm256_set1_ps(1.44269504f);
     x = _mm256_max_ps(_mm256_set1_ps(-87), x); /* in this order NaN stays NaN */
-    const __m256 whole = _mm256_round_ps(_mm256_mul_ps(x, log2e), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const __m256 whole =
+        _mm256_round_ps(_mm256_mul_ps(x, log2e), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     const __m256 f = _mm256_fmsub_ps(x, log2e, whole);
     __m256 p = _mm256_fmadd_ps(_mm256_set1_ps(1.326472731e-03f), f, _mm256_set1_ps(9.671512991e-03f));
     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(5.550733581e-02f));
     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(2.402224243e-01f));
     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(6.931470037e-01f));
     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(1));
-    const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127)), 23);
+    const __m256i power =
+        _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127)), 23);
     return _mm256_mul_ps(p, _mm256_castsi256_ps(power));
 }
 
@@ -186,7 +193,8 @@ INLINE void gather(const tt_attention *a, int i, int d, const __m256 inverse[2],
         acc[n] = _mm256_setzero_ps();
     multiply(acc, a->v + d * a->row, 1, a->row, a->scores, WIDE, a->tokens, NO);
     UNROLL for (int n = 0; n < 2 * NO; n++)
-        _mm256_store_ps(a->dst + (d + n / 2) * a->row + i + n % 2 * LANES, _mm256_mul_ps(acc[n], inverse[n % 2]));
+        _mm256_store_ps(a->dst + (d + n / 2) * a->row + i + n % 2 * LANES,
+                        _mm256_mul_ps(acc[n], inverse[n % 2]));
 }
 
 static void queries(const tt_attention *a, int i)

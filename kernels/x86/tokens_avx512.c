@@ -10,8 +10,8 @@ enum { LANES = 16, MOST = 4, GROUP = TT_LINEAR_GROUP };
 /* ---- between blocks and tokens -------------------------------------------------------------------- */
 
 /*
- * Eight pixels of 16 channels, one a vector, and eight vectors that hold channel c in their lower half and c + 8 in the
- * upper one: the same steps in both directions, for they turn 8 x 8 values about in each half.
+ * Eight pixels of 16 channels, one a vector, and eight vectors that hold channel c in their lower half and
+ * c + 8 in the upper one: the same steps in both directions, for they turn 8 x 8 values about in each half.
  */
 INLINE void turn(__m512 v[8])
 {
@@ -29,7 +29,7 @@ INLINE void turn(__m512 v[8])
     }
     const __m512i even = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
     const __m512i odd = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
-    UNROLL for (int l = 0; l < 4; l++) { /* quarters 0 and 2 belong to l and l + 8, 1 and 3 to l + 4 and l + 12 */
+    UNROLL for (int l = 0; l < 4; l++) { /* quarters 0, 2 belong to l, l + 8; 1 and 3 to l + 4, l + 12 */
         const __m512d x = _mm512_castps_pd(b[l]), y = _mm512_castps_pd(b[l + 4]);
         v[l] = _mm512_castpd_ps(_mm512_permutex2var_pd(x, even, y));
         v[l + 4] = _mm512_castpd_ps(_mm512_permutex2var_pd(x, odd, y));
@@ -41,8 +41,8 @@ INLINE __m512 join(__m256 lower, __m256 higher)
     return _mm512_insertf32x8(_mm512_castps256_ps512(lower), higher, 1);
 }
 
-/* The upper half by a shuffle: an extraction would be merged into the store that follows, and that instruction faults
- * on addresses that its mask leaves out. */
+/* The upper half by a shuffle: an extraction would be merged into the store that follows, and that
+ * instruction faults on addresses that its mask leaves out. */
 INLINE __m256 upper(__m512 v)
 {
     return _mm512_castps512_ps256(_mm512_shuffle_f32x4(v, v, 0xee));
@@ -79,13 +79,13 @@ INLINE void store8(float *dst, const float *add, const float *src, ptrdiff_t row
     turn(v);
     UNROLL for (int x = 0; x < 8; x++)
         if (x < n)
-            _mm512_storeu_ps(dst + x * LANES,
-                             add ? _mm512_maskz_add_ps((__mmask16)((1u << have) - 1), v[x],
-                                                       _mm512_loadu_ps(add + x * LANES))
-                                 : v[x]);
+            _mm512_storeu_ps(dst + x * LANES, add ? _mm512_maskz_add_ps((__mmask16)((1u << have) - 1), v[x],
+                                                                        _mm512_loadu_ps(add + x * LANES))
+                                                  : v[x]);
 }
 
-void tt_tokens_load_avx512(float *dst, ptrdiff_t row, const float *src, ptrdiff_t plane, int block, int channels, int n)
+void tt_tokens_load_avx512(float *dst, ptrdiff_t row, const float *src, ptrdiff_t plane, int block,
+                           int channels, int n)
 {
     (void)block;
     for (int c = 0; c < channels; c += LANES, src += plane) {
@@ -99,7 +99,7 @@ void tt_tokens_load_avx512(float *dst, ptrdiff_t row, const float *src, ptrdiff_
 }
 
 void tt_tokens_store_avx512(float *dst, ptrdiff_t plane, const float *add, ptrdiff_t add_plane, int block,
-                             const float *src, ptrdiff_t row, int channels, int n)
+                            const float *src, ptrdiff_t row, int channels, int n)
 {
     (void)block;
     for (int c = 0; c < channels; c += LANES, dst += plane, add = add ? add + add_plane : NULL) {
@@ -115,7 +115,8 @@ void tt_tokens_store_avx512(float *dst, ptrdiff_t plane, const float *add, ptrdi
 
 /* ---- layer norm ----------------------------------------------------------------------------------- */
 
-void tt_layer_norm_avx512(float *p, ptrdiff_t row, int channels, const float *weight, const float *bias, float eps, int n)
+void tt_layer_norm_avx512(float *p, ptrdiff_t row, int channels, const float *weight, const float *bias,
+                          float eps, int n)
 {
     const __m512 count = _mm512_set1_ps((float)channels);
     for (int t = 0; t < n; t += LANES, p += LANES) {
@@ -131,7 +132,8 @@ void tt_layer_norm_avx512(float *p, ptrdiff_t row, int channels, const float *we
         const __m512 scale = _mm512_div_ps(_mm512_set1_ps(1), _mm512_sqrt_ps(variance));
         for (int c = 0; c < channels; c++) {
             const __m512 d = _mm512_mul_ps(_mm512_sub_ps(_mm512_load_ps(p + c * row), mean), scale);
-            _mm512_store_ps(p + c * row, _mm512_fmadd_ps(d, _mm512_set1_ps(weight[c]), _mm512_set1_ps(bias[c])));
+            _mm512_store_ps(p + c * row,
+                            _mm512_fmadd_ps(d, _mm512_set1_ps(weight[c]), _mm512_set1_ps(bias[c])));
         }
     }
 }
@@ -139,12 +141,12 @@ void tt_layer_norm_avx512(float *p, ptrdiff_t row, int channels, const float *we
 /* ---- products ------------------------------------------------------------------------------------- */
 
 /*
- * acc[o][v] += sum_k a[k * a_k + o * a_o] * b[k * b_k + vector v]: a tile of NO values that are the same for all
- * tokens times NV vectors of tokens, in registers over the whole sum. 6 x 4: ten loads to 24 multiply-adds. Two
- * pointers into a: one and two times a_o then fit an address.
+ * acc[o][v] += sum_k a[k * a_k + o * a_o] * b[k * b_k + vector v]: a tile of NO values that are the same for
+ * all tokens times NV vectors of tokens, in registers over the whole sum. 6 x 4: ten loads to 24
+ * multiply-adds. Two pointers into a: one and two times a_o then fit an address.
  */
-INLINE void multiply(__m512 *acc, const float *a, ptrdiff_t a_k, ptrdiff_t a_o, const float *b, ptrdiff_t b_k, int k,
-                     const int NO, const int NV)
+INLINE void multiply(__m512 *acc, const float *a, ptrdiff_t a_k, ptrdiff_t a_o, const float *b, ptrdiff_t b_k,
+                     int k, const int NO, const int NV)
 {
     const float *half[2] = {a, a + 3 * a_o};
     for (; k > 0; k--, half[0] += a_k, half[1] += a_k, b += b_k) {
@@ -185,18 +187,18 @@ INLINE void columns(const matrix *m, int t, const int NV)
     }
 }
 
-#define COLUMNS(NV)                                                                                                  \
-    static void columns_##NV(const matrix *m, int t)                                                                 \
-    {                                                                                                                \
-        columns(m, t, NV);                                                                                           \
+#define COLUMNS(NV)                                                                                          \
+    static void columns_##NV(const matrix *m, int t)                                                         \
+    {                                                                                                        \
+        columns(m, t, NV);                                                                                   \
     }
 COLUMNS(1)
 COLUMNS(2)
 COLUMNS(3)
 COLUMNS(4)
 
-void tt_linear_avx512(float *dst, const float *src, ptrdiff_t row, const float *weights, const float *bias, int in,
-                      int out, int n)
+void tt_linear_avx512(float *dst, const float *src, ptrdiff_t row, const float *weights, const float *bias,
+                      int in, int out, int n)
 {
     static void (*const wide[])(const matrix *m, int t) = {columns_1, columns_2, columns_3, columns_4};
     const matrix m = {dst, src, row, weights, bias, in, out};
@@ -206,11 +208,13 @@ void tt_linear_avx512(float *dst, const float *src, ptrdiff_t row, const float *
 
 /* ---- attention ------------------------------------------------------------------------------------ */
 
-/* exp(x), x <= 0: 2 to the whole part times a polynomial of degree 5, relative error 9.2e-8, about the rest */
+/* exp(x), x <= 0: 2 to the whole part times a polynomial of degree 5, relative error 9.2e-8, about the rest
+ */
 INLINE __m512 exponential(__m512 x)
 {
     const __m512 log2e = _mm512_set1_ps(1.44269504f);
-    const __m512 whole = _mm512_roundscale_ps(_mm512_mul_ps(x, log2e), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const __m512 whole =
+        _mm512_roundscale_ps(_mm512_mul_ps(x, log2e), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     const __m512 f = _mm512_fmsub_ps(x, log2e, whole);
     __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(1.326472731e-03f), f, _mm512_set1_ps(9.671512991e-03f));
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.550733581e-02f));
@@ -221,7 +225,8 @@ INLINE __m512 exponential(__m512 x)
 }
 
 /* Scores of NO keys from j on for NV vectors of queries from i on; most[] grows. */
-INLINE void score(const tt_attention *a, ptrdiff_t lanes, int i, int j, __m512 *most, const int NO, const int NV)
+INLINE void score(const tt_attention *a, ptrdiff_t lanes, int i, int j, __m512 *most, const int NO,
+                  const int NV)
 {
     const __m512 scale = _mm512_set1_ps(a->scale);
     __m512 acc[GROUP * MOST];
@@ -245,10 +250,12 @@ INLINE void gather(const tt_attention *a, int i, int d, const __m512 *inverse, c
         acc[n] = _mm512_setzero_ps();
     multiply(acc, a->v + d * a->row, 1, a->row, a->scores, TT_ATTENTION_QUERIES, a->tokens, NO, NV);
     UNROLL for (int n = 0; n < NO * NV; n++)
-        _mm512_store_ps(a->dst + (d + n / NV) * a->row + i + n % NV * LANES, _mm512_mul_ps(acc[n], inverse[n % NV]));
+        _mm512_store_ps(a->dst + (d + n / NV) * a->row + i + n % NV * LANES,
+                        _mm512_mul_ps(acc[n], inverse[n % NV]));
 }
 
-/* All keys and all channels of the result for NV vectors of queries from i on; tiles of 6, of 2 and 1 at the end. */
+/* All keys and all channels of the result for NV vectors of queries from i on; tiles of 6, of 2 and 1 at the
+ * end. */
 INLINE void queries(const tt_attention *a, int i, const int NV)
 {
     const ptrdiff_t lanes = (a->tokens + LANES - 1) / LANES * LANES;
@@ -264,7 +271,8 @@ INLINE void queries(const tt_attention *a, int i, const int NV)
         score(a, lanes, i, j, most, 2, NV);
     if (j < a->tokens)
         score(a, lanes, i, j, most, 1, NV);
-    for (float *s = a->scores, *end = s + a->tokens * TT_ATTENTION_QUERIES; s < end; s += TT_ATTENTION_QUERIES)
+    for (float *s = a->scores, *end = s + a->tokens * TT_ATTENTION_QUERIES; s < end;
+         s += TT_ATTENTION_QUERIES)
         UNROLL for (int v = 0; v < NV; v++) {
             const __m512 p = exponential(_mm512_sub_ps(_mm512_load_ps(s + v * LANES), most[v]));
             sum[v] = _mm512_add_ps(sum[v], p);
@@ -280,10 +288,10 @@ INLINE void queries(const tt_attention *a, int i, const int NV)
         gather(a, i, d, sum, 1, NV);
 }
 
-#define QUERIES(NV)                                                                                                  \
-    static void queries_##NV(const tt_attention *a, int i)                                                           \
-    {                                                                                                                \
-        queries(a, i, NV);                                                                                           \
+#define QUERIES(NV)                                                                                          \
+    static void queries_##NV(const tt_attention *a, int i)                                                   \
+    {                                                                                                        \
+        queries(a, i, NV);                                                                                   \
     }
 QUERIES(1)
 QUERIES(2)

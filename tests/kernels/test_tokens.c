@@ -33,12 +33,15 @@ START_TEST(tokens_move_exactly)
     static const int widths[] = {0, 1, 2, 7, 8, 9, 15, 16, 21, 32};
     for (size_t q = 0; q < KC_COUNT(channel_counts); q++)
         for (size_t t = 0; t < KC_COUNT(widths); t++)
-            for (int shift = 0; shift < 4; shift += 3) { /* from another token on: the lanes before are others' */
+            for (int shift = 0; shift < 4;
+                 shift += 3) { /* from another token on: the lanes before are others' */
                 const int c = channel_counts[q], n = widths[t], row = (n + shift + 15) / 16 * 16;
                 const int planes = (c + k.block - 1) / k.block;
                 const ptrdiff_t plane = (ptrdiff_t)n * k.block + (_i % 2 ? 0 : 5);
-                const size_t blocked = n ? (size_t)((planes - 1) * plane + n * k.block) : 0, all = (size_t)(c * row);
-                float *map = kc_buf(blocked), *add = kc_buf(blocked), *want = kc_buf(blocked), *got = kc_buf(blocked);
+                const size_t blocked = n ? (size_t)((planes - 1) * plane + n * k.block) : 0,
+                             all = (size_t)(c * row);
+                float *map = kc_buf(blocked), *add = kc_buf(blocked), *want = kc_buf(blocked),
+                      *got = kc_buf(blocked);
                 float *tokens = aligned(all), *again = aligned(all);
                 kc_fill_wild(map, blocked);
                 kc_fill(add, blocked);
@@ -55,14 +58,16 @@ START_TEST(tokens_move_exactly)
                     }
                 ref.tokens_store(want, plane, add, plane, k.block, tokens + shift, row, c, n);
                 k.tokens_store(got, plane, add, plane, k.block, tokens + shift, row, c, n);
-                kc_same(want, got, blocked, KC_EXACT, "store and add, %s, %d channels, %d pixels", isa->name, c, n);
+                kc_same(want, got, blocked, KC_EXACT, "store and add, %s, %d channels, %d pixels", isa->name,
+                        c, n);
                 float *dense = kc_buf((size_t)(planes * n * k.block)); /* planes of another distance */
                 k.tokens_store(dense, n * k.block, add, plane, k.block, tokens + shift, row, c, n);
                 for (int p = 0; p < planes; p++)
                     kc_same(want + p * plane, dense + p * n * k.block, (size_t)(n * k.block), KC_EXACT,
                             "other planes, %s, %d channels, %d pixels", isa->name, c, n);
                 k.tokens_store(add, plane, add, plane, k.block, tokens + shift, row, c, n);
-                for (int p = 0; p < planes; p++) /* between the planes nothing is written: those bytes are add's own */
+                for (int p = 0; p < planes;
+                     p++) /* between the planes nothing is written: those bytes are add's own */
                     kc_same(want + p * plane, add + p * plane, (size_t)(n * k.block), KC_EXACT,
                             "add in place, %s, %d channels, %d pixels", isa->name, c, n);
             }
@@ -78,13 +83,15 @@ START_TEST(layer_norm_matches_scalar)
         for (int n = 0; n <= 80; n += 16) {
             const int c = channel_counts[q], row = n + 16 * (_i % 3);
             const size_t all = n ? (size_t)((c - 1) * row + n) : 0;
-            float *want = plain(all), *got = aligned(all), *weight = kc_buf((size_t)c), *bias = kc_buf((size_t)c);
+            float *want = plain(all), *got = aligned(all), *weight = kc_buf((size_t)c),
+                  *bias = kc_buf((size_t)c);
             kc_fill_plain(weight, (size_t)c);
             kc_fill_plain(bias, (size_t)c);
             memcpy(got, want, all * sizeof *got);
             tt_layer_norm_c(want, row, c, weight, bias, 1e-5f, n);
             k.layer_norm(got, row, c, weight, bias, 1e-5f, n);
-            /* no value is further from the mean than sqrt(channels) deviations, nor weight and bias above 1 */
+            /* no value is further from the mean than sqrt(channels) deviations, nor weight and bias above 1
+             */
             kc_same(want, got, all, KC_WITHIN((float)(c + 8) * FLT_EPSILON * (sqrtf((float)c) + 1)),
                     "layer_norm, %s, %d channels, n = %d", isa->name, c, n);
         }
@@ -103,7 +110,8 @@ START_TEST(linear_matches_scalar)
                 const int in = channel_counts[q], out = outs[o], row = n + 16 * (_i % 3);
                 const int groups = (out + TT_LINEAR_GROUP - 1) / TT_LINEAR_GROUP;
                 const size_t result = n ? (size_t)((out - 1) * row + n) : 0;
-                float *src = plain(n ? (size_t)((in - 1) * row + n) : 0), *want = aligned(result), *got = aligned(result);
+                float *src = plain(n ? (size_t)((in - 1) * row + n) : 0), *want = aligned(result),
+                      *got = aligned(result);
                 float *w = plain((size_t)(groups * in * TT_LINEAR_GROUP)), *bias = kc_buf((size_t)out);
                 kc_fill_plain(bias, (size_t)out);
                 tt_linear_c(want, src, row, w, bias, in, out, n);
@@ -119,14 +127,23 @@ START_TEST(attention_matches_scalar)
     const kc_isa *isa = kc_begin(_i);
     tt_kernels k;
     tt_kernels_init(&k, isa->flags);
-    static const int tokens[] = {1, 2, 9, 16, 21, 32, 49, 64, 70, 100}, depths[] = {1, 2, 5, 6, 10, 16, 23, 30};
+    static const int tokens[] = {1, 2, 9, 16, 21, 32, 49, 64, 70, 100},
+                     depths[] = {1, 2, 5, 6, 10, 16, 23, 30};
     for (size_t q = 0; q < KC_COUNT(tokens); q++)
         for (size_t e = 0; e < KC_COUNT(depths); e++)
-            for (int sharp = 1; sharp <= 40; sharp += 39) { /* and scores so far apart that one key takes all */
-                const int n = tokens[q], d = depths[e], lanes = (n + 15) / 16 * 16, row = lanes + 16 * (_i % 3);
+            for (int sharp = 1; sharp <= 40;
+                 sharp += 39) { /* and scores so far apart that one key takes all */
+                const int n = tokens[q], d = depths[e], lanes = (n + 15) / 16 * 16,
+                          row = lanes + 16 * (_i % 3);
                 const size_t all = (size_t)((d - 1) * row + lanes);
-                tt_attention a = {.q = plain(all), .k = plain(all), .v = plain(all), .row = row, .tokens = n, .depth = d,
-                                  .scale = (float)sharp, .bias = plain((size_t)(n * lanes)),
+                tt_attention a = {.q = plain(all),
+                                  .k = plain(all),
+                                  .v = plain(all),
+                                  .row = row,
+                                  .tokens = n,
+                                  .depth = d,
+                                  .scale = (float)sharp,
+                                  .bias = plain((size_t)(n * lanes)),
                                   .scores = aligned((size_t)(n * TT_ATTENTION_QUERIES))};
                 float *want = aligned(all), *got = aligned(all);
                 a.dst = want;
@@ -149,8 +166,15 @@ START_TEST(attention_known_values)
     tt_kernels k;
     tt_kernels_init(&k, isa->flags);
     enum { N = 49, LANES = 64 };
-    tt_attention a = {.q = plain(LANES), .k = plain(LANES), .v = plain(LANES), .dst = aligned(LANES), .row = LANES,
-                      .tokens = N, .depth = 1, .scale = 0, .scores = aligned(N * TT_ATTENTION_QUERIES)};
+    tt_attention a = {.q = plain(LANES),
+                      .k = plain(LANES),
+                      .v = plain(LANES),
+                      .dst = aligned(LANES),
+                      .row = LANES,
+                      .tokens = N,
+                      .depth = 1,
+                      .scale = 0,
+                      .scores = aligned(N * TT_ATTENTION_QUERIES)};
     float *bias = aligned(N * LANES);
     a.bias = bias;
     double mean = 0;

@@ -281,23 +281,24 @@ static bool norm(const tt_graph *g, const tt_node *n, const it_map *a, it_map *o
         for (int c = 0; c < a->c; c++)
             variance += pow(a->v[c * plane + i] - mean, 2) / a->c;
         for (int c = 0; c < a->c; c++)
-            out->v[c * plane + i] = (a->v[c * plane + i] - mean) / sqrt(variance + (double)n->eps) * weight[c] + bias[c];
+            out->v[c * plane + i] =
+                (a->v[c * plane + i] - mean) / sqrt(variance + (double)n->eps) * weight[c] + bias[c];
     }
     free(weight);
     free(bias);
     return ok;
 }
 
-/* Liu et al. 2021, section 3.2: the cyclic shift, and the mask that keeps its regions apart. A position after the shift
- * is of region 0, 1 or 2: before the last window, in it, or moved round from the other end. */
+/* Liu et al. 2021, section 3.2: the cyclic shift, and the mask that keeps its regions apart. A position after
+ * the shift is of region 0, 1 or 2: before the last window, in it, or moved round from the other end. */
 static int region(int i, int length, int window, int shift)
 {
     return i < length - window ? 0 : i < length - shift ? 1 : 2;
 }
 
 /* Equation 4 for the query at (y, x) of the shifted map. */
-static void attend(const tt_node *n, const it_map *qkv, const double *table, int head, int y, int x, double *score,
-                   it_map *out)
+static void attend(const tt_node *n, const it_map *qkv, const double *table, int head, int y, int x,
+                   double *score, it_map *out)
 {
     const int w = n->window, depth = n->channels / n->heads, first = head * depth, h = qkv->h, wide = qkv->w;
     const int yy = (y + n->shift) % h, xx = (x + n->shift) % wide; /* before the shift */
@@ -319,8 +320,9 @@ static void attend(const tt_node *n, const it_map *qkv, const double *table, int
     for (int d = 0; d < depth; d++) {
         double z = 0;
         for (int j = 0; j < w * w; j++)
-            z += score[j] / sum * at(qkv, 2 * n->channels + first + d, (y / w * w + j / w + n->shift) % h,
-                                     (x / w * w + j % w + n->shift) % wide);
+            z += score[j] / sum *
+                 at(qkv, 2 * n->channels + first + d, (y / w * w + j / w + n->shift) % h,
+                    (x / w * w + j % w + n->shift) % wide);
         out->v[((first + d) * h + yy) * wide + xx] = z;
     }
 }
@@ -402,7 +404,8 @@ void it_free(const tt_graph *g, it_map *maps)
 double *it_linear(const tt_graph *g, const it_map *maps, int node)
 {
     it_map out = {0};
-    if (!(g->node[node].op == TT_OP_NORM ? norm : linear)(g, &g->node[node], &maps[g->node[node].in[0]], &out)) {
+    if (!(g->node[node].op == TT_OP_NORM ? norm : linear)(g, &g->node[node], &maps[g->node[node].in[0]],
+                                                          &out)) {
         free(out.v);
         return NULL;
     }

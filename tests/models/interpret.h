@@ -20,7 +20,8 @@ typedef struct it_map {
 it_map *it_run(const tt_graph *g, const double *input, int h, int w);
 void it_free(const tt_graph *g, it_map *maps);
 
-/* The value of a layer with weights before its activation: what a trace of the original program holds. free() it. */
+/* The value of a layer with weights before its activation: what a trace of the original program holds. free()
+ * it. */
 double *it_linear(const tt_graph *g, const it_map *maps, int node);
 
 #endif
