@@ -1,6 +1,6 @@
 /*
- * GELU as x * P(x), P the normal distribution: P(x) = 1/2 + x * Q(s) for |x| < 5.4 with s = 2 * (x / 5.4)^2 - 1, which
- * runs from -1 to 1, and Q a polynomial; beyond, 0 or 1. The coefficients are our own: the interpolation of
+ * GELU as x * P(x), P the normal distribution: P(x) = 1/2 + x * Q(s) for |x| < 5.4 with
+ * s = 2 * (x / 5.4)^2 - 1, which runs from -1 to 1, and Q a polynomial; beyond, 0 or 1. The coefficients are our own: the interpolation of
  * (P(x) - 1/2) / x in 400 Chebyshev nodes of s, cut at degree 16, in powers of s.
  */
 #ifndef TT_KERNELS_X86_GELU_H
