@@ -293,7 +293,7 @@ static tt_status fuse_node(fusing *f, int node)
     case TT_OP_ACT:
         return n->act == TT_ACT_GELU && open_chain(f, n->in[0]) ? fuse_tokens(f, node) : elementwise(f, node);
     case TT_OP_FIT: /* what is copied out may be cut; who reads it as a map must have one */
-        return node == f->g->output && f->count[n->in[0]] ? view_crop(f, node) : elementwise(f, node);
+        return node == f->g->output ? view_crop(f, node) : elementwise(f, node);
     default:
         return elementwise(f, node);
     }

@@ -426,7 +426,8 @@ static void print_step(const tt_plan *p, int i, FILE *to)
     const char *name = conv || s->stages ? n->name : "";
     const size_t length = strlen(name); /* the end of a long name tells more than its beginning */
     fprintf(to, "%4d  %-*.*s%s%-*.24s %-24s %4d -> %4d  %6d x %-6d %10.1f %9.2f %9.2f\n", i, wide, wide, what,
-            s->stages ? "" : " ", s->stages ? 0 : 24, fused, name + (length > 24 ? length - 24 : 0), channels, v->c, v->w, v->h, conv || s->stages ? p->work[i] / 1e6 - 32e-6 * (double)v->floats : 0.0,
+            s->stages ? "" : " ", s->stages ? 0 : 24, fused, name + (length > 24 ? length - 24 : 0), channels, v->c,
+            v->w, v->h, conv || s->stages ? p->work[i] / 1e6 - 32e-6 * (double)v->floats : 0.0,
             (double)v->floats * 4 / 1048576, (double)v->at * 4 / 1048576);
 }
 

@@ -270,8 +270,8 @@ static void roff_json(FILE *to)
         {"error", "input, status, code (what the exit code would be for this input alone), text"},
         {"summary", "done, skipped, failed, seconds; always the last line"},
     };
-    fputs(".SH JSON\nWith \\fB\\-\\-json\\fR, \\fBtintype upscale\\fR, \\fBdenoise\\fR and \\fBmodels fetch\\fR print a "
-          "line for each event, with the "
+    fputs(".SH JSON\nWith \\fB\\-\\-json\\fR, \\fBtintype upscale\\fR, \\fBdenoise\\fR and \\fBmodels fetch\\fR "
+          "print a line for each event, with the "
           "member \"event\"; other commands print one object for each result. More members may come; those "
           "that are there keep their meaning. In file names that are no UTF\\-8, odd bytes stand as "
           "\\exNN.\n",

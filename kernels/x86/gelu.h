@@ -1,7 +1,8 @@
 /*
  * GELU as x * P(x), P the normal distribution: P(x) = 1/2 + x * Q(s) for |x| < 5.4 with
- * s = 2 * (x / 5.4)^2 - 1, which runs from -1 to 1, and Q a polynomial; beyond, 0 or 1. The coefficients are our own: the interpolation of
- * (P(x) - 1/2) / x in 400 Chebyshev nodes of s, cut at degree 16, in powers of s.
+ * s = 2 * (x / 5.4)^2 - 1, which runs from -1 to 1, and Q a polynomial; beyond, 0 or 1. The coefficients are
+ * our own: (P(x) - 1/2) / x fitted to 400 Chebyshev nodes of s by a sum of Chebyshev polynomials up to degree
+ * 16, written in powers of s.
  */
 #ifndef TT_KERNELS_X86_GELU_H
 #define TT_KERNELS_X86_GELU_H

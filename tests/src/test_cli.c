@@ -237,7 +237,8 @@ START_TEST(denoise_keeps_the_size)
     static const char *const model = TT_GOLDEN_DIR "/swinir/color_dn/weights.safetensors";
     pg_picture("noisy.png", 30, 21, 3, 8);
     pg_picture("noise.jpg", 9, 30, 1, 8);
-    pg_run r = RUN("denoise", "-m", model, "noisy.png", "noise.jpg"), s = RUN("upscale", "-m", model, "noisy.png", "-o", "noisy1.png");
+    pg_run r = RUN("denoise", "-m", model, "noisy.png", "noise.jpg"),
+           s = RUN("upscale", "-m", model, "noisy.png", "-o", "noisy1.png");
     EXPECT(r, 0, "noisy.png 30x21 -> noisy_clean.png 30x21, weights.safetensors, ");
     EXPECT(s, 0, "noisy1.png 30x21, weights.safetensors x1, ");
     ck_assert_int_eq(pg_shape_of("noisy_clean.png").width, 30);

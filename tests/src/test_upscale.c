@@ -66,7 +66,8 @@ END_TEST
 
 static const char *const nets[] = {
     "rrdb/body_x4", "rrdb/body_x2", "rrdb/old_x2_gray", "srvgg/x2", "srcnn/915",
-    "vdsr/bias", "swinir/light_x2", "swinir/gray_dn", "swinir/jpeg_gray", "waifu2x/vgg_7_y", "waifu2x/upconv_7", "waifu2x/cunet", "waifu2x/upcunet",
+    "vdsr/bias", "swinir/light_x2", "swinir/gray_dn", "swinir/jpeg_gray", "waifu2x/vgg_7_y",
+    "waifu2x/upconv_7", "waifu2x/cunet", "waifu2x/upcunet",
 };
 enum { NETS = sizeof nets / sizeof *nets };
 
