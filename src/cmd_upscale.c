@@ -233,6 +233,20 @@ static tt_status foresee(session *s, const tt_job *j, const tt_image *in, tt_rep
     return st;
 }
 
+/* The result of a grey picture stored as colour is larger than the plan of the grey one knows. */
+static tt_status has_room_for_colour(const session *s, const tt_image *grey, const tt_report *r,
+                                     tt_error *err)
+{
+    const uint64_t bytes = (uint64_t)grey->depth / 8, in = (uint64_t)grey->width * (uint64_t)grey->height,
+                   out = (uint64_t)r->width * (uint64_t)r->height,
+                   all = bytes * (in * (uint64_t)grey->channels + out * (uint64_t)(grey->channels + 2));
+    if (all <= tt_context_memory(s->c))
+        return TT_OK;
+    return tt_fail(err, TT_ERR_MEMORY,
+                   "a result of %dx%d pixels needs %.0f MiB and the memory budget is %.0f MiB", r->width,
+                   r->height, (double)(all >> 20) + 1, (double)(tt_context_memory(s->c) >> 20));
+}
+
 static tt_status work(session *s, const tt_job *j, tt_error *err)
 {
     const tt_write_options w = writing(s->a);
@@ -248,6 +262,8 @@ static tt_status work(session *s, const tt_job *j, tt_error *err)
         in.icc = (tt_blob){0};
     }
     if (st || (st = foresee(s, j, &in, &r, err)))
+        goto done;
+    if (grey && (st = has_room_for_colour(s, &in, &r, err)))
         goto done;
     if (s->a->dry_run) {
         tt_progress_end(&s->progress);
