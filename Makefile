@@ -3,7 +3,8 @@
 #
 #   make demo      restore the example picture        make             the program, build/tintype
 #   make check     every test                         make bench       speeds, ONLY=conv3x3 for some
-#   make install   PREFIX=/usr/local DESTDIR=         make clean
+#   make fuzz      weight readers, SECONDS=30 each    make clean
+#   make install   PREFIX=/usr/local DESTDIR=
 #
 #   SAN=address,undefined or SAN=thread builds into a folder of its own; V=1 shows the commands; the user's CFLAGS
 #   come after ours.
@@ -14,6 +15,7 @@ CFLAGS ?= -O2 -g
 SAN ?=
 ONLY ?=
 SUITE ?=
+SECONDS ?= 30
 VERSION := 0.1.0
 
 .DEFAULT_GOAL := all
@@ -36,7 +38,8 @@ flags = -std=c11 -I. -MMD -MP -fPIC -ffp-contract=off -fno-strict-aliasing -Wall
 ifeq ($(SAN),)
 flags += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 else
-flags += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+instrument = -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags += $(instrument)
 endif
 link = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -Wl,--as-needed
 $(out)/tests/%.o: flags += -DTT_GOLDEN_DIR='"$(CURDIR)/tests/golden"' -DTT_BIN='"$(abspath $(out))/tintype"' -DTT_TOP='"$(CURDIR)"'
@@ -51,11 +54,11 @@ program_c := src/main.c $(wildcard src/cmd_*.c src/cli*.c) src/options.c src/hel
              $(filter-out $(if $(x86),,%_avx2.c %_avx512.c),$(wildcard bench/*.c))
 lib_c := $(wildcard kernels/*.c $(addsuffix /*.c,$(families)) engine/*.c engine/*/*.c models/*.c src/image/*.c) \
          $(filter-out $(program_c),$(wildcard src/*.c))
-test_c := $(wildcard tests/*.c tests/*/*.c tests/*/*/*.c)
+test_c := $(filter-out tests/fuzz/%,$(wildcard tests/*.c tests/*/*.c tests/*/*/*.c))
 object = $(patsubst %,$(out)/%.o,$(basename $(1)))
 lib_o := $(call object,$(lib_c) models/default/embed.S)
 
-.PHONY: all check demo bench install clean layers headers
+.PHONY: all check demo bench fuzz fuzzers install clean layers headers
 all: $(out)/tintype $(out)/libtintype.so
 
 $(BUILD)/config.mk: tools/setup.sh
@@ -100,6 +103,24 @@ check: all layers headers $(out)/tests/runner
 
 bench: $(out)/tintype
 	$(Q)$(out)/tintype bench $(if $(ONLY),--only $(ONLY))
+
+# libFuzzer is clang's: a build of its own, in which kernels stay as they are (they parse nothing, and take minutes
+# to instrument). tests/fuzz/fuzz_NAME.c is a target; the other files there are part of each.
+fuzz_san := fuzzer-no-link,address,undefined
+fuzz_c := $(wildcard tests/fuzz/*.c)
+fuzz_lib_c := $(filter kernels/% engine/%,$(lib_c)) $(filter-out tests/fuzz/fuzz_%,$(fuzz_c)) tests/faults.c
+ifeq ($(SAN),$(fuzz_san))
+$(out)/kernels/%.o: instrument :=
+endif
+fuzz:
+	$(Q)sh tools/setup.sh $(BUILD)/config.mk fuzz
+	$(Q)$(MAKE) --no-print-directory CC=clang-14 SAN=$(fuzz_san) fuzzers
+	$(Q)sh tests/fuzz/run.sh $(BUILD)/san-$(subst $(comma),-,$(fuzz_san))/tests/fuzz $(SECONDS) $(ONLY)
+fuzzers: $(patsubst %.c,$(out)/%,$(filter tests/fuzz/fuzz_%,$(fuzz_c)))
+.SECONDARY: $(call object,$(fuzz_c))
+$(out)/tests/fuzz/fuzz_%: $(out)/tests/fuzz/fuzz_%.o $(call object,$(fuzz_lib_c))
+	$(if $(V),,@echo "  link  $@")
+	$(Q)$(CC) -fsanitize=fuzzer $(link) $(wraps) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(FUZZ_LIBS) -lpthread -lm
 
 dest = $(DESTDIR)$(PREFIX)
 install: all

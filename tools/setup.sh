@@ -1,7 +1,9 @@
 #!/bin/sh
 # Find what tintype builds with, install what is missing where that is possible, and write the flags to $1.
+# `fuzz` as $2: also what `make fuzz` needs.
 set -eu
 config=$1
+goal=${2:-}
 
 # pkg-config module, Debian package, what for
 needs='libpng libpng-dev
@@ -20,6 +22,10 @@ missing() {
     command -v "${CC:-cc}" >/dev/null 2>&1 && echo '#include <stdio.h>' | ${CC:-cc} -E - >/dev/null 2>&1 ||
         printf ' gcc libc6-dev'
     command -v ar >/dev/null 2>&1 || printf ' binutils'
+    if [ "$goal" = fuzz ]; then
+        command -v clang-14 >/dev/null 2>&1 || printf ' clang-14'
+        ls /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-* >/dev/null 2>&1 || printf ' libclang-rt-14-dev'
+    fi
     if ! command -v pkg-config >/dev/null 2>&1; then
         printf ' pkg-config'
         echo "$needs" | while read -r module package; do printf ' %s' "$package"; done
