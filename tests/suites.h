@@ -33,4 +33,5 @@
     X(src_files) \
     X(src_convert) \
     X(src_models) \
-    X(src_fetch)
+    X(src_fetch) \
+    X(src_hostile)
