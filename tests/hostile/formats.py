@@ -175,7 +175,7 @@ class member:
         self.name, self.data, self.method = name, data, method
         self.packed = packed if packed is not None else deflate(data) if method == 8 else data
         self.local, self.central, self.local_name = local or {}, central or {}, local_name
-        self.at = None  # where its header stands; set before writing: it is not written again
+        self.at = None  # set: where its header stands, of another member; nothing of it is written
 
 
 def deflate(data):
@@ -205,10 +205,11 @@ def archive(members, end=None, extra=b'', comment=b''):
         name = m.name if isinstance(m.name, bytes) else m.name.encode()
         truth = {'method': m.method, 'crc': zlib.crc32(m.data), 'packed': len(m.packed), 'size': len(m.data),
                  'name': len(name), 'extra': len(extra)}
-        if m.at is None:
-            m.at = len(body)
+        at = m.at
+        if at is None:
+            at = len(body)
             body += record(LOCAL, truth, m.local) + (m.local_name or name) + extra + m.packed
-        truth = dict(truth, extra=0, at=m.at)
+        truth = dict(truth, extra=0, at=at)
         directory += record(CENTRAL, truth, m.central) + name
     truth = {'here': len(members), 'count': len(members), 'size': len(directory), 'at': len(body),
              'comment': len(comment)}

@@ -16,9 +16,10 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, here)
 sys.dont_write_bytecode = True
 import cases_safetensors  # noqa: E402
+import cases_torch  # noqa: E402
 import formats  # noqa: E402
 
-GROUPS = [cases_safetensors]
+GROUPS = [cases_safetensors, cases_torch]
 
 
 def main():
