@@ -75,6 +75,10 @@ static tt_status read_storage(const tt_torch *t, tt_node node, tt_torch_storage 
     if ((n != 5 && n != 6) || key->kind != TT_NODE_TEXT || kind_of(t, part[1]) != TT_NODE_GLOBAL)
         return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, node, "%s",
                              "a storage that is not (type, key, place, count)");
+    /* sorting compares many keys, which may all be the same long one */
+    if (key->count > TT_MAX_NAME)
+        return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, node, "a storage's key of %u bytes, at most %d are allowed",
+                             key->count, TT_MAX_NAME);
     *s = (tt_torch_storage){.key = key->u.text, .key_size = key->count, .node = node};
     if (!to_size(t, part[4], &s->count))
         return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, node,

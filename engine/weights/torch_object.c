@@ -75,7 +75,7 @@ static bool among(const tt_torch *t, tt_node list, tt_node text)
     for (; link; link = t->p->links[link].next) {
         const tt_pickle_node *y = node_of(t, t->p->links[link].node);
         if (x->kind == TT_NODE_TEXT && y->kind == TT_NODE_TEXT && x->count == y->count &&
-            !memcmp(x->u.text, y->u.text, x->count))
+            x->count <= TT_MAX_NAME && !memcmp(x->u.text, y->u.text, x->count))
             return true;
     }
     return false;
@@ -217,12 +217,13 @@ static bool is_module(const tt_torch *t, tt_node n)
 
 /*
  * The same module may stand in two places, and so each of two in each of two, and so on: a small file whose
- * walk would never end. Counted before a dict, or an object's state, is looked through.
+ * walk would never end. Counted before a dict, or an object's state, is looked through, `times` for each entry.
  */
-static tt_status count_steps(const tt_torch *t, place *at, tt_node n, tt_error *err)
+static tt_status count_steps(const tt_torch *t, place *at, tt_node n, size_t times, tt_error *err)
 {
     const tt_pickle_node *node = node_of(t, n);
-    at->steps += 1 + (node->kind == TT_NODE_OBJECT ? node_of(t, node->count)->count : node->count);
+    const size_t entries = node->kind == TT_NODE_OBJECT ? node_of(t, node->count)->count : node->count;
+    at->steps += 1 + entries * times; /* at most 2^21 and MAX_PASSING */
     if (at->steps > MAX_STEPS)
         return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, n, "module '%s': modules stand in each other too often",
                              at->text);
@@ -235,7 +236,8 @@ static tt_status add_own(tt_torch *t, place *at, tt_node module, tt_error *err)
     static const char *const groups[] = {"_parameters", "_buffers", "_modules"};
     const tt_node state = node_of(t, module)->count;
     const tt_node passing = tt_pickle_get(t->p, state, "_non_persistent_buffers_set");
-    if (node_of(t, passing)->kind == TT_NODE_LIST && node_of(t, passing)->count > MAX_PASSING)
+    const size_t passes = node_of(t, passing)->kind == TT_NODE_LIST ? node_of(t, passing)->count : 0;
+    if (passes > MAX_PASSING)
         return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, passing,
                              "module '%s': more than %d buffers not to be kept", at->text, MAX_PASSING);
     for (int i = 0; i < 3; i++) {
@@ -243,7 +245,8 @@ static tt_status add_own(tt_torch *t, place *at, tt_node module, tt_error *err)
         if (group && !is_dict(t, group))
             return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, group, "module '%s': its %s are not a dict", at->text,
                                  groups[i]);
-        tt_status st = count_steps(t, at, group, err);
+        /* each buffer is looked for among those that are not to be kept */
+        tt_status st = count_steps(t, at, group, i == 1 ? 1 + passes : 1, err);
         if (!st && i < 2)
             st = add_all(t, at, group, i ? passing : 0, err);
         if (st)
@@ -287,7 +290,7 @@ static tt_status add_module(tt_torch *t, tt_node root, tt_error *err)
             continue;
         }
         const tt_node inner = l->rest.value;
-        st = count_steps(t, &at, inner, err);
+        st = count_steps(t, &at, inner, 1, err);
         if (st)
             return st;
         if (!is_module(t, inner) && !node_of(t, inner)->storage)
