@@ -58,12 +58,18 @@ def pickles():
 
 
 def bombs():
-    doubling = b'\x80\x02]q\0' + b''.join(b'h%c' % i + b'h%c' % i + b'\x86q%c' % (i + 1) for i in range(60)) + b'.'
-    yield zipped('bomb-doubling', doubling)
-    lists = b'\x80\x02]q\0' + b''.join(b'](h%c' % i + b'h%c' % i + b'eq%c' % (i + 1) for i in range(60)) + b'.'
-    yield zipped('bomb-doubling-lists', lists)
-    dicts = b'\x80\x02}q\0' + b''.join(b'}(X\1\0\0\0ah%cX\1\0\0\0bh%cuq%c' % (i, i, i + 1) for i in range(60)) + b'.'
-    yield zipped('bomb-doubling-dicts', dicts)
+    # what is beside the tensors is inert, however large it would be written out: 2^60 leaves
+    good = bytes(obj(tensor(storage('0', 4), [4])))
+
+    def beside(name, opcodes):
+        return zipped('bomb-' + name, b'\x80\x02}(' + text('a') + good + text('x') + b'(' + opcodes + b'tu.', [('0', 4, b'\0' * 16)], 0)
+    yield beside('doubling', b')q\0' + b''.join(b'h%ch%c\x86q%c' % (i, i, i + 1) for i in range(60)))
+    yield beside('doubling-lists', b']q\0' + b''.join(b'](h%ch%ceq%c' % (i, i, i + 1) for i in range(60)))
+    yield beside('doubling-dicts', b'}q\0' + b''.join(b'}(%sh%c%sh%cuq%c' % (text('params'), i, text('net'), i, i + 1) for i in range(60)))
+    grown = b'}q\0(' + b'K\1K\2' * 500 + b'u'
+    for i in range(20):
+        grown += name_of('collections', 'OrderedDict') + b'h%c\x85R(' % i + b'K\3h%cuq%c' % (i, i + 1)
+    yield beside('ordered-dicts', grown)
     yield zipped('bomb-self-list', b'\x80\x02]q\0h\0a.')
     yield zipped('bomb-self-dict', b'\x80\x02}q\0X\1\0\0\0ah\0s.')
     yield zipped('bomb-self-dict-wrapped', b'\x80\x02}q\0X\6\0\0\0paramsh\0s.')
@@ -74,27 +80,35 @@ def bombs():
     yield zipped('bomb-nodes', b'\x80\x02' + b'}0' * 1100000 + b'}.')
     yield zipped('bomb-get-pop', b'\x80\x02}q\0' + b'h\0000' * 600000 + b'.')
     yield zipped('bomb-stack', b'\x80\x02}q\0' + b'h\0' * 1100000 + b'.')
-    grown = b'\x80\x02}q\0(' + b'K\1K\2' * 500 + b'u' + b''.join(b'ccollections\nOrderedDict\nh%c\x85R(h%ch%cuq%c' % (i, i, i, i + 1) for i in range(20)) + b'.'
-    yield zipped('bomb-ordered-dicts', grown)
     # a module that holds the next twice, 60 times over, and one whose buffers are all named among those not to keep
     cls = name_of('n', 'N')
 
     def module(modules, buffers=raw(b'}'), passing=raw(b']')):
-        return raw(cls + b')\x81' + obj({'_parameters': raw(b'}'), '_buffers': buffers, '_modules': modules,
+        return raw(cls + b')\x81' + obj({'_modules': modules, '_parameters': raw(b'}'), '_buffers': buffers,
                                          '_non_persistent_buffers_set': passing}) + b'b')
+
+    def twice(inner, i):
+        return raw(b'}(' + text('a') + inner + b'q%c' % i + text('b') + b'h%cu' % i)
     deep = module({})
     for i in range(60):
-        deep = module(raw(b'}(' + text('a') + deep + b'q' + bytes([i]) + text('b') + b'h' + bytes([i]) + b'u'))
-    yield zipped('bomb-modules', deep)
+        deep = module(twice(deep, i))
+    yield zipped('bomb-modules', deep, words='too often')
     store = tensor(storage('0', 1), [1])
-    names = [('%04d' % i) for i in range(1000)]
-    buffers = raw(b'}(' + b''.join(text(n) + (store + b'q\xfe' if i == 0 else b'h\xfe') for i, n in enumerate(names)) + b'uq\xfc')
-    passing = raw(b'](' + b''.join(map(text, ['z%04d' % i for i in range(20)] + names[::-1])) + b'eq\xfd')
+    names = ['n' * 300 + '%04d' % i for i in range(1000)]
+    buffers = raw(b'}(' + b''.join(text(n) + (b'h\xfe' if i else store + b'q\xfe') for i, n in enumerate(names)) + b'uq\xfc')
+    passing = raw(b'](' + b''.join(map(text, ['n' * 303 + '%d' % (i % 10) for i in range(24)] + names[::-1])) + b'eq\xfd')
     wide = module({}, buffers, passing)
     for i in range(20):
-        wide = module(raw(b'}(' + text('a') + wide + b'q' + bytes([i]) + text('b') + b'h' + bytes([i]) + b'u'), raw(b'h\xfc'), raw(b'h\xfd')) \
-            if i else module(raw(b'}(' + text('a') + wide + b'q\0' + text('b') + b'h\0u'), raw(b'h\xfc'), raw(b'h\xfd'))
-    yield zipped('bomb-modules-buffers', wide, [('0', 1, b'\0' * 4)])
+        wide = module(twice(wide, i), raw(b'h\xfc'), raw(b'h\xfd'))
+    yield zipped('bomb-modules-buffers', wide, [('0', 1, b'\0' * 4)], words='too often')
+    # 200,000 storages that are one, under a name of 60,000 letters
+    store = obj(storage('k' * 60000, 4))[:-1]
+    yield zipped('bomb-storages', b'\x80\x02}(' + text('a') + store + b'q\1Q' + b'0h\1Q' * 200000 + text('b') + b'Nu.', words='60000 bytes')
+    # 60,000 tensors, each to be copied into order
+    view = bytes(obj(tensor(raw(b'h\1'), [2, 2], [1, 2])))
+    head, tail = view.split(b'h\1')
+    many = b''.join(text('%05d' % i) + (view.replace(b'h\1', obj(storage('0', 4)) + b'q\1') if not i else view) for i in range(2000))
+    yield zipped('bomb-copies', b'\x80\x02}(' + many + b'u.', [('0', 4, b'\0' * 16)], 0)
     # one value seen as 2^40 of them
     yield zipped('bomb-stride-0', *one(shape=[2**20, 2**20], stride=[0, 0]))
     yield zipped('bomb-stride-0-32m', *one(shape=[2**13, 2**12], stride=[0, 0]))
