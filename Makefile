@@ -106,9 +106,9 @@ bench: $(out)/tintype
 
 # libFuzzer is clang's: a build of its own, in which kernels stay as they are (they parse nothing, and take minutes
 # to instrument). tests/fuzz/fuzz_NAME.c is a target; the other files there are part of each.
-fuzz_san := fuzzer-no-link,address,undefined
+fuzz_san := fuzzer-no-link,address,undefined,float-cast-overflow
 fuzz_c := $(wildcard tests/fuzz/*.c)
-fuzz_lib_c := $(filter kernels/% engine/%,$(lib_c)) $(filter-out tests/fuzz/fuzz_%,$(fuzz_c)) tests/faults.c
+fuzz_lib_c := $(filter kernels/% engine/% models/%,$(lib_c)) $(filter-out tests/fuzz/fuzz_%,$(fuzz_c)) tests/faults.c
 ifeq ($(SAN),$(fuzz_san))
 $(out)/kernels/%.o: instrument :=
 endif

@@ -1,6 +1,8 @@
 #include "tests/fuzz/fuzz.h"
 
+#include "engine/build.h"
 #include "engine/weights.h"
+#include "models/models.h"
 #include "tests/faults.h"
 
 #include <sanitizer/asan_interface.h>
@@ -111,13 +113,43 @@ long fuzz_pick(const uint8_t *data, size_t size, long most)
     return most ? 1 + (long)((h ^ h >> 32) % (uint64_t)most) : 0;
 }
 
+/* Which network is it? */
+static tt_status describe(tt_weights *w, tt_error *err)
+{
+    const tt_model *model = NULL;
+    tt_traits traits;
+    tt_graph *graph = NULL;
+    tt_status st = tt_model_adopt(w, err);
+    if (!st)
+        st = tt_model_build(w, NULL, &model, &traits, &graph, err);
+    FUZZ_CHECK(st ? !graph : graph && model, "status %d, %s graph", st, graph ? "a" : "no");
+    tt_graph_free(graph);
+    return st;
+}
+
+static void check_network(tt_weights *w)
+{
+    tt_error err = {0};
+    const tt_status st = describe(w, &err);
+    FUZZ_CHECK(st == TT_OK || st == TT_ERR_FORMAT || st == TT_ERR_UNSUPPORTED || st == TT_ERR_NUMERIC, "status %d: %s",
+               st, err.text);
+    FUZZ_CHECK(!st || (err.status == st && strlen(err.text) > 10), "no sentence");
+    check_weights(w);
+}
+
+static tt_status open_file(tt_weights *w, const fuzz_file *f, tt_error *err)
+{
+    return f->beside ? tt_weights_open_pair(w, f->data, f->size, f->beside, f->beside_size, "test.param", err)
+                     : tt_weights_open_memory(w, f->data, f->size, "test", err);
+}
+
 /* Like the first time, but that an allocation fails. */
-static void open_starved(const uint8_t *data, size_t size, tt_status before, long allocations)
+static void open_starved(const fuzz_file *f, tt_status before, long allocations)
 {
     tt_weights w;
     tt_error err = {0};
-    faults_fail(fuzz_pick(data, size, allocations), size & 1);
-    const tt_status st = tt_weights_open_memory(&w, data, size, "test", &err);
+    faults_fail(fuzz_pick(f->data, f->size, allocations), f->size & 1);
+    const tt_status st = open_file(&w, f, &err);
     faults_fail(0, 0);
     FUZZ_CHECK(st == before || st == TT_ERR_MEMORY, "without memory: status %d, %d with it: %s", st, before,
                err.text);
@@ -128,7 +160,7 @@ static void open_starved(const uint8_t *data, size_t size, tt_status before, lon
     tt_weights_clear(&w);
 }
 
-void fuzz_open(const uint8_t *data, size_t size, const char *format)
+void fuzz_open(const fuzz_file *f)
 {
     tt_weights w[2];
     tt_error err[2];
@@ -138,7 +170,7 @@ void fuzz_open(const uint8_t *data, size_t size, const char *format)
     memset(err, 0, sizeof err);
     for (int i = 0; i < 2; i++) {
         faults_allocations();
-        st[i] = tt_weights_open_memory(&w[i], data, size, "test", &err[i]);
+        st[i] = open_file(&w[i], f, &err[i]);
         allocations = faults_allocations();
         if (st[i])
             check_failure(&w[i], st[i], &err[i]);
@@ -150,12 +182,14 @@ void fuzz_open(const uint8_t *data, size_t size, const char *format)
     FUZZ_CHECK(st[0] != TT_ERR_INTERNAL && st[0] != TT_ERR_MEMORY, "%s", err[0].text);
     if (!st[0]) {
         check_same(&w[0], &w[1]);
-        if (!strcmp(w[0].format, format))
+        if (!strcmp(w[0].format, f->format)) {
             convert(&w[0]);
+            check_network(&w[0]);
+        }
     }
     for (int i = 0; i < 2; i++)
         tt_weights_clear(&w[i]);
-    open_starved(data, size, st[0], allocations);
+    open_starved(f, st[0], allocations);
 }
 
 /* ---- mutators ------------------------------------------------------------------------------------- */

@@ -19,13 +19,23 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
 _Noreturn void fuzz_found(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* One weight file, or one of two. `format` is the tt_weights.format that is wanted: a file of any other is opened and not
+ * looked into. */
+typedef struct fuzz_file {
+    const uint8_t *data;
+    size_t size;
+    const uint8_t *beside; /* the second file, or NULL */
+    size_t beside_size;
+    const char *format;
+} fuzz_file;
+
 /*
  * Opens a weight file three times. Twice it must go the same way: the same sentence, or tensors that are sound in
- * every number, sorted, unique, readable, of the same bytes. The third time an allocation fails, which one
- * depends on the bytes: then it is TT_ERR_MEMORY, or the allocation was one that could be done without.
- * `format` is the tt_weights.format that is wanted: a file of any other is not looked into.
+ * every number, sorted, unique, readable, of the same bytes; and then a network is looked for in them. The third
+ * time an allocation fails, which one depends on the bytes: then it is TT_ERR_MEMORY, or the allocation was one
+ * that could be done without.
  */
-void fuzz_open(const uint8_t *data, size_t size, const char *format);
+void fuzz_open(const fuzz_file *f);
 
 /* The allocation that is to fail, from the bytes: 1 to `most`, or 0 if `most` is. */
 long fuzz_pick(const uint8_t *data, size_t size, long most);

@@ -9,7 +9,7 @@ enum { PICKLES = 5, OBJECT = 3, KEYS = 4, MOST_STORAGES = 64, MOST_VALUES = 1 <<
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_open(data, size, "PyTorch before 1.6");
+    fuzz_open(&(fuzz_file){.data = data, .size = size, .format = "PyTorch before 1.6"});
     return 0;
 }
 

@@ -11,7 +11,7 @@ enum { MOST_MEMBERS = 64, MOST_MEMBER = 1 << 16, MOST_STORAGES = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_open(data, size, "PyTorch");
+    fuzz_open(&(fuzz_file){.data = data, .size = size, .format = "PyTorch"});
     return 0;
 }
 

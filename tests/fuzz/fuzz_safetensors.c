@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_open(data, size, "safetensors");
+    fuzz_open(&(fuzz_file){.data = data, .size = size, .format = "safetensors"});
     return 0;
 }
 

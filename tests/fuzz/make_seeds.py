@@ -68,6 +68,37 @@ def torch():
         put('pth_legacy', name, of_golden(name))
 
 
+def pair(param, bin_):
+    return f.u32(len(param)) + param + bin_
+
+
+def foreign():
+    for name, tag in (('f32', 0), ('f16', f.TAG_F16), ('table', 7)):
+        put('ncnn', name, pair(f.ncnn_param(), f.ncnn_bin(tag)))
+    lines = ['Input data 0 1 data', 'Deconvolution up 1 1 data a 0=1 1=4 2=1 3=2 4=1 5=1 6=16', 'Pooling p 1 1 a b 0=1 4=1',
+             'InnerProduct ip 1 1 b c 0=1 1=1 2=1', 'Sigmoid s 1 1 c d', 'Scale m 2 1 a d e 0=-233', 'Clip k 1 1 e out 0=0.0 1=1.0',
+             'Crop z 1 1 out q -23309=2,1,1', 'Eltwise w 2 1 q q r 0=1 -23301=2,0.2,1.0', 'Concat x 2 1 r q y 0=0']
+    put('ncnn', 'others', pair(f.ncnn_param(lines), f.u32(0) + b'\0' * 68 + f.u32(0) + b'\0' * 8))
+    put('ncnn', 'srvgg.param', pair(of_golden('srvgg.param'), b'\0' * 64))
+    put('ncnn', 'rrdb_split.param', pair(of_golden('rrdb_split.param'), b''))
+    net = f.mat_net()
+    put('mat', 'net', f.mat(*net))
+    put('mat', 'packed', f.mat(*[f.packed(v) for v in net]))
+    one = f.encode(f.values([3, 3, 1, 1]), 'F64')
+    cells = f.cell('', (1, 3), [f.matrix('', (3, 3, 1, 1), one) for _ in range(3)])
+    bias = f.cell('', (1, 3), [f.matrix('', (1, 1), b'\0' * 8) for _ in range(3)])
+    put('mat', 'cells', f.mat(f.struct_of('model', [('weight', cells), ('bias', bias)])))
+    put('mat', 'integers', f.mat(f.matrix('a', (2, 2), b'\1\2\3\4', kind='u8'), f.matrix('b', (1, 2), b'\0' * 4, 7, kind='i16'),
+                                 f.element('matrix', f.mat_head('c', (1, 1), 8) + f.small('i8', b'\5'))))
+    put('mat', 'vdsr_cell.mat', of_golden('vdsr_cell.mat'))
+    layers = f.waifu2x()
+    put('waifu2x_json', 'net', f.dump(layers))
+    put('waifu2x_json', 'packed', f.gz(f.dump(layers)))
+    old = [{k: v for k, v in layers[1].items() if k in ('weight', 'bias', 'nInputPlane', 'nOutputPlane', 'kW', 'kH')}]
+    put('waifu2x_json', 'old', f.dump(old))
+    put('waifu2x_json', 'old-packed', f.gz(f.dump(old)))
+
+
 shutil.rmtree(os.path.join(here, 'seeds'), ignore_errors=True)
-for make in (safetensors, torch):
+for make in (safetensors, torch, foreign):
     make()

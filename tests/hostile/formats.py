@@ -226,3 +226,125 @@ def zip_members(object_, stores, method=0, root='m'):
 
 def pth(object_, stores, method=0):
     return archive(zip_members(object_, stores, method))
+
+
+# ---- ncnn ---------------------------------------------------------------------------------------------
+
+TAG_F16, TAG_INT8 = 0x01306B47, 0x000D4B38
+
+# the smallest SRVGGNetCompact, x2: lines of the .param, and of each what is in the .bin
+NCNN = [('Input data 0 1 data', None), ('Split split 1 2 data a b', None),
+        ('Convolution conv0 1 1 b c 0=2 1=3 4=1 5=1 6=54', (54, 2)), ('PReLU act1 1 1 c d 0=2', (0, 2)),
+        ('Convolution conv2 1 1 d e 0=12 1=3 4=1 5=1 6=216', (216, 12)), ('PixelShuffle shuf 1 1 e f 0=2', None),
+        ('Interp near 1 1 a g 0=1 1=2.0 2=2.0', None), ('BinaryOp add 2 1 f g output', None)]
+
+
+def ncnn_param(lines=None, layers=None, blobs=None, magic='7767517'):
+    lines = [line for line, _ in NCNN] if lines is None else lines
+    made = sum(int(line.split()[3]) for line in lines if len(line.split()) > 3 and line.split()[3].isdigit()) if blobs is None else blobs
+    return ('%s\n%s %s\n' % (magic, len(lines) if layers is None else layers, made) + ''.join(line + '\n' for line in lines)).encode()
+
+
+def ncnn_bin(tag=0, changed=None):
+    """changed: number of the array, counted weights and biases and slopes -> numbers."""
+    out, i = b'', 0
+    for _, sizes in NCNN:
+        for n, tagged in zip(sizes or (), (True, False)):
+            if not n:
+                continue
+            numbers = (changed or {}).get(i) or values([n], i)
+            i += 1
+            if tagged and tag == TAG_F16:
+                data = encode(numbers, 'F16')
+                out += u32(tag) + data + b'\0' * (-len(data) % 4)
+            elif tagged and tag not in (0, 0x0002C056):
+                table = sorted(set(numbers))
+                out += u32(tag) + encode(table + [0] * (256 - len(table)), 'F32')
+                out += bytes(table.index(v) for v in numbers) + b'\0' * (-n % 4)
+            else:
+                out += (u32(tag) if tagged else b'') + encode(numbers, 'F32')
+    return out
+
+
+# ---- MATLAB -------------------------------------------------------------------------------------------
+
+MI = {'i8': 1, 'u8': 2, 'i16': 3, 'u16': 4, 'i32': 5, 'u32': 6, 'f32': 7, 'f64': 9, 'i64': 12, 'u64': 13, 'matrix': 14, 'zlib': 15}
+
+
+def element(kind, payload, size=None):
+    kind = MI.get(kind, kind)
+    pad = b'' if kind == 15 else b'\0' * (-len(payload) % 8)
+    return u32(kind & 0xffffffff) + u32((len(payload) if size is None else size) & 0xffffffff) + payload + pad
+
+
+def small(kind, payload, size=None):
+    return u16(MI.get(kind, kind)) + u16(len(payload) if size is None else size) + payload.ljust(4, b'\0')[:4]
+
+
+def mat_head(name, dims, class_=6, flags=0):
+    return (element('u32', u32(class_ | flags) + u32(0)) +
+            element('i32', b''.join(u32(d & 0xffffffff) for d in dims)) + element('i8', name.encode()))
+
+
+def matrix(name, dims, data, class_=6, flags=0, kind='f64'):
+    return element('matrix', mat_head(name, dims, class_, flags) + element(kind, data))
+
+
+def cell(name, dims, entries):
+    return element('matrix', mat_head(name, dims, 1) + b''.join(entries))
+
+
+def struct_of(name, fields, dims=(1, 1), width=8):
+    names = b''.join(n.encode().ljust(width, b'\0') for n, _ in fields)
+    return element('matrix', mat_head(name, dims, 2) + small('i32', u32(width)) + element('i8', names) + b''.join(e for _, e in fields))
+
+
+def packed(variable, level=9):
+    return element('zlib', zlib.compress(variable, level))
+
+
+def mat(*variables, text=b'MATLAB 5.0 MAT-file', version=b'\0\1', order=b'IM'):
+    return text.ljust(116, b' ') + b'\0' * 8 + version + order + b''.join(variables)
+
+
+# the smallest SRCNN as its authors store it: dimensions, name
+MAT = [('weights_conv1', (9, 1)), ('biases_conv1', (1, 1)), ('weights_conv2', (1, 1, 1)), ('biases_conv2', (1, 1)),
+       ('weights_conv3', (1, 9)), ('biases_conv3', (1, 1))]
+
+
+def mat_net(changed=None, **kw):
+    return [matrix(name, dims, encode((changed or {}).get(name) or values(dims, i), 'F64'), **kw) for i, (name, dims) in enumerate(MAT)]
+
+
+# ---- waifu2x JSON -------------------------------------------------------------------------------------
+
+def nested(numbers, shape):
+    if not shape:
+        return numbers[0]
+    step = len(numbers) // shape[0]
+    return [nested(numbers[i * step:(i + 1) * step], shape[1:]) for i in range(shape[0])]
+
+
+def waifu2x():
+    """upconv_7 with two channels everywhere."""
+    out = []
+    for i in range(7):
+        n_in, n_out = 3 if i == 0 else 2, 3 if i == 6 else 2
+        k, name = (4, 'nn.SpatialFullConvolution') if i == 6 else (3, 'nn.SpatialConvolutionMM')
+        shape = [n_in, n_out, k, k] if i == 6 else [n_out, n_in, k, k]
+        out.append({'nInputPlane': n_in, 'nOutputPlane': n_out, 'kW': k, 'kH': k, 'dW': 2 if i == 6 else 1, 'dH': 2 if i == 6 else 1,
+                    'padW': 3 if i == 6 else 0, 'padH': 3 if i == 6 else 0, 'class_name': name, 'weight': nested(values(shape, i), shape),
+                    'bias': values([n_out], i)})
+    out[0]['model_config'] = {'arch_name': 'upconv_7', 'channels': 3, 'offset': 14, 'scale_factor': 2, 'resize': True}
+    return out
+
+
+def dump(x):
+    return json.dumps(x, separators=(',', ':')).encode()
+
+
+def gz(data, **kw):
+    """Always the same bytes: no name, no time."""
+    c = zlib.compressobj(9, zlib.DEFLATED, -15)
+    truth = dict({'crc': zlib.crc32(data), 'size': len(data)}, **kw)
+    return b'\x1f\x8b\x08\0\0\0\0\0\2\xff' + c.compress(data) + c.flush() + u32(truth['crc']) + u32(truth['size'] & 0xffffffff)
