@@ -107,7 +107,9 @@ static void mutate_text(fuzz_bytes *to, const char *text, size_t n, fuzz_random 
 /* Line 2 says how many layers and blobs there are: every line behind it, every name that a layer makes. */
 static void count_again(fuzz_bytes *text)
 {
-    const char *all = (const char *)text->data, *first = all ? memchr(all, '\n', text->size) : NULL;
+    if (!text->size)
+        return;
+    const char *all = (const char *)text->data, *first = memchr(all, '\n', text->size);
     const char *end = all + text->size, *second = first ? memchr(first + 1, '\n', (size_t)(end - first - 1)) : NULL;
     fuzz_bytes out = {0};
     long long layers = 0, blobs = 0;

@@ -15,11 +15,12 @@ import tarfile
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, here)
 sys.dont_write_bytecode = True
+import cases_foreign  # noqa: E402
 import cases_safetensors  # noqa: E402
 import cases_torch  # noqa: E402
 import formats  # noqa: E402
 
-GROUPS = [cases_safetensors, cases_torch]
+GROUPS = [cases_safetensors, cases_torch, cases_foreign]
 
 
 def main():

@@ -34,7 +34,7 @@ enum {
     MOST_ADDRESSES = 256 << 20, /* bytes of address space */
     MOST_GROWTH = 64 << 10,     /* KiB above what a sound file takes */
     MOST_SECONDS = SANITIZED ? 60 : 2,
-    MOST_SHOWN = 60,
+    MOST_SHOWN = 20,
 };
 
 typedef struct outcome {
