@@ -120,7 +120,7 @@ fuzzers: $(patsubst %.c,$(out)/%,$(filter tests/fuzz/fuzz_%,$(fuzz_c)))
 .SECONDARY: $(call object,$(fuzz_c))
 $(out)/tests/fuzz/fuzz_%: $(out)/tests/fuzz/fuzz_%.o $(call object,$(fuzz_lib_c))
 	$(if $(V),,@echo "  link  $@")
-	$(Q)$(CC) -fsanitize=fuzzer $(link) $(wraps) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(FUZZ_LIBS) -lpthread -lm
+	$(Q)$(CC) -fsanitize=fuzzer $(link) $(wraps) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lpthread -lm
 
 dest = $(DESTDIR)$(PREFIX)
 install: all
