@@ -8,6 +8,8 @@ only=${3:-}
 here=$(dirname "$0")
 work=$bin/run
 mkdir -p "$work"
+# freed memory is kept from reuse for a while, but not hundreds of megabytes of it
+export ASAN_OPTIONS="quarantine_size_mb=32${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 
 fuzz() {
     name=$1
