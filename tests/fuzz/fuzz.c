@@ -131,8 +131,8 @@ static void check_network(tt_weights *w)
 {
     tt_error err = {0};
     const tt_status st = describe(w, &err);
-    FUZZ_CHECK(st == TT_OK || st == TT_ERR_FORMAT || st == TT_ERR_UNSUPPORTED || st == TT_ERR_NUMERIC, "status %d: %s",
-               st, err.text);
+    FUZZ_CHECK(st == TT_OK || st == TT_ERR_FORMAT || st == TT_ERR_UNSUPPORTED || st == TT_ERR_NUMERIC,
+               "status %d: %s", st, err.text);
     FUZZ_CHECK(!st || (err.status == st && strlen(err.text) > 10), "no sentence");
     check_weights(w);
 }

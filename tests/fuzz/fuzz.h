@@ -1,6 +1,6 @@
 /*
- * What the fuzz targets share. A target is one file fuzz_NAME.c with LLVMFuzzerTestOneInput() and, where lengths
- * or checksums stand in the way, LLVMFuzzerCustomMutator(); `make fuzz` finds it by its name.
+ * What the fuzz targets share. A target is one file fuzz_NAME.c with LLVMFuzzerTestOneInput() and, where
+ * lengths or checksums stand in the way, LLVMFuzzerCustomMutator(); `make fuzz` finds it by its name.
  */
 #ifndef TT_TESTS_FUZZ_FUZZ_H
 #define TT_TESTS_FUZZ_FUZZ_H
@@ -19,8 +19,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
 _Noreturn void fuzz_found(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* One weight file, or one of two. `format` is the tt_weights.format that is wanted: a file of any other is opened and not
- * looked into. */
+/* One weight file, or one of two. `format` is the tt_weights.format that is wanted: a file of any other is
+ * opened and not looked into. */
 typedef struct fuzz_file {
     const uint8_t *data;
     size_t size;
@@ -30,10 +30,10 @@ typedef struct fuzz_file {
 } fuzz_file;
 
 /*
- * Opens a weight file three times. Twice it must go the same way: the same sentence, or tensors that are sound in
- * every number, sorted, unique, readable, of the same bytes; and then a network is looked for in them. The third
- * time an allocation fails, which one depends on the bytes: then it is TT_ERR_MEMORY, or the allocation was one
- * that could be done without.
+ * Opens a weight file three times. Twice it must go the same way: the same sentence, or tensors that are
+ * sound in every number, sorted, unique, readable, of the same bytes; and then a network is looked for in
+ * them. The third time an allocation fails, which one depends on the bytes: then it is TT_ERR_MEMORY, or the
+ * allocation was one that could be done without.
  */
 void fuzz_open(const fuzz_file *f);
 
@@ -52,7 +52,8 @@ size_t fuzz_below(fuzz_random *r, size_t n); /* 0 .. n - 1; 0 if n is 0 */
 /* A number that readers get wrong: near 0, near a power of two, near `size`. */
 uint64_t fuzz_number(fuzz_random *r, uint64_t size);
 
-/* Bytes that grow. All zeros is empty; free(b.data). Without memory the process ends: this is not under test. */
+/* Bytes that grow. All zeros is empty; free(b.data). Without memory the process ends: this is not under test.
+ */
 typedef struct fuzz_bytes {
     uint8_t *data;
     size_t size, room;

@@ -1,5 +1,5 @@
-/* MATLAB 5: the mutator changes an element of a variable, gives all around it their sizes again, and packs what was
- * compressed. */
+/* MATLAB 5: the mutator changes an element of a variable, gives all around it their sizes again, and packs
+ * what was compressed. */
 #include "tests/fuzz/deflate.h"
 
 #include <stdlib.h>
@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* How many elements there are, those inside matrices and compressed ones counted too; and which is to be changed. */
+/* How many elements there are, those inside matrices and compressed ones counted too; and which is to be
+ * changed. */
 typedef struct walk {
     size_t count, chosen;
     fuzz_random *r;

@@ -1,5 +1,6 @@
-/* ncnn: both files as one input: the .param's length (4 bytes), the .param, the .bin. The mutator works on words of
- * the text, and keeps the length, often the numbers of layers and blobs, and sometimes the size of the .bin right. */
+/* ncnn: both files as one input: the .param's length (4 bytes), the .param, the .bin. The mutator works on
+ * words of the text, and keeps the length, often the numbers of layers and blobs, and sometimes the size of
+ * the .bin right. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>
@@ -110,7 +111,8 @@ static void count_again(fuzz_bytes *text)
     if (!text->size)
         return;
     const char *all = (const char *)text->data, *first = memchr(all, '\n', text->size);
-    const char *end = all + text->size, *second = first ? memchr(first + 1, '\n', (size_t)(end - first - 1)) : NULL;
+    const char *end = all + text->size,
+               *second = first ? memchr(first + 1, '\n', (size_t)(end - first - 1)) : NULL;
     fuzz_bytes out = {0};
     long long layers = 0, blobs = 0;
     if (!second)

@@ -20,7 +20,8 @@ static void check_graph(const tt_pickle *p, const uint8_t *data, size_t size)
         case TT_NODE_LONG:
         case TT_NODE_TEXT:
         case TT_NODE_BYTES:
-            FUZZ_CHECK(!n->count || (n->u.text >= data && n->count <= size && n->u.text <= data + size - n->count),
+            FUZZ_CHECK(!n->count ||
+                           (n->u.text >= data && n->count <= size && n->u.text <= data + size - n->count),
                        "node %u: text beyond the pickle", i);
             break;
         case TT_NODE_TUPLE:
@@ -30,8 +31,8 @@ static void check_graph(const tt_pickle *p, const uint8_t *data, size_t size)
             for (uint32_t l = n->count ? n->u.items.first : 0; l; l = p->links[l].next, items++)
                 FUZZ_CHECK(l < p->link_count && p->links[l].node < p->node_count && items <= n->count,
                            "node %u: link %u", i, l);
-            FUZZ_CHECK(items == n->count && (n->kind != TT_NODE_DICT || items % 2 == 0), "node %u: %zu of %u", i,
-                       items, n->count);
+            FUZZ_CHECK(items == n->count && (n->kind != TT_NODE_DICT || items % 2 == 0), "node %u: %zu of %u",
+                       i, items, n->count);
             FUZZ_CHECK(tt_pickle_items(p, i, item, 3) == items, "node %u: items", i);
             break;
         }

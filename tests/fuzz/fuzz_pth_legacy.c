@@ -1,5 +1,5 @@
-/* .pth of PyTorch before 1.6: the mutator changes one of the five pickles and then, often, gives each storage the
- * count and the bytes that the object's pickle asks for. */
+/* .pth of PyTorch before 1.6: the mutator changes one of the five pickles and then, often, gives each storage
+ * the count and the bytes that the object's pickle asks for. */
 #include "tests/fuzz/opcodes.h"
 
 #include <stdlib.h>
@@ -14,8 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 /* Behind the pickles, for each of the keys: count and bytes, of what was there as far as it goes. */
-static void append_storages(fuzz_bytes *to, const fuzz_bytes *object, const fuzz_bytes *keys, const uint8_t *old,
-                            size_t left)
+static void append_storages(fuzz_bytes *to, const fuzz_bytes *object, const fuzz_bytes *keys,
+                            const uint8_t *old, size_t left)
 {
     static const uint8_t zeros[MOST_VALUES];
     fuzz_storage s[MOST_STORAGES];

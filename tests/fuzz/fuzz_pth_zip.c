@@ -1,5 +1,6 @@
-/* .pth as a zip archive: the mutator takes it apart with libzip, changes a member or the set of them, often gives
- * the storages the size that the pickle asks for, and lets libzip put it together with fresh sizes and checksums. */
+/* .pth as a zip archive: the mutator takes it apart with libzip, changes a member or the set of them, often
+ * gives the storages the size that the pickle asks for, and lets libzip put it together with fresh sizes and
+ * checksums. */
 #include "tests/fuzz/opcodes.h"
 
 #include <stdio.h>
@@ -53,11 +54,12 @@ static size_t take_apart(const uint8_t *data, size_t size, member *m)
     return count;
 }
 
-/* A name that stands twice is left out. libzip would put the clock into what it writes, but the same seed is to
- * make the same bytes. */
+/* A name that stands twice is left out. libzip would put the clock into what it writes, but the same seed is
+ * to make the same bytes. */
 static void add_member(zip_t *z, const member *m)
 {
-    zip_source_t *s = zip_source_buffer(z, m->data.data ? m->data.data : (const uint8_t *)"", m->data.size, 0);
+    zip_source_t *s =
+        zip_source_buffer(z, m->data.data ? m->data.data : (const uint8_t *)"", m->data.size, 0);
     const zip_int64_t i = s ? zip_file_add(z, m->name, s, ZIP_FL_ENC_GUESS) : -1;
     if (i < 0) {
         zip_source_free(s);
@@ -95,8 +97,9 @@ static void put_together(fuzz_bytes *to, const member *m, size_t count)
 
 static void rename_member(member *m, fuzz_random *r)
 {
-    static const char *const names[] = {"m/data.pkl", "../data.pkl", "m/data/0", "m/data/1", "m/byteorder", "/m/x",
-                                        "m/constants.pkl", "m/version", "data.pkl", "m/../m/data.pkl"};
+    static const char *const names[] = {"m/data.pkl",  "../data.pkl",    "m/data/0",        "m/data/1",
+                                        "m/byteorder", "/m/x",           "m/constants.pkl", "m/version",
+                                        "data.pkl",    "m/../m/data.pkl"};
     strcpy(m->name, names[fuzz_below(r, sizeof names / sizeof *names)]);
 }
 

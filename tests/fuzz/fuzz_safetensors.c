@@ -1,4 +1,5 @@
-/* safetensors: the mutator keeps N the length of the header, and often the offsets in step with the shapes. */
+/* safetensors: the mutator keeps N the length of the header, and often the offsets in step with the shapes.
+ */
 #include "tests/fuzz/fuzz.h"
 
 #include <jansson.h>

@@ -1,5 +1,5 @@
-/* waifu2x JSON, as text and as gzip: the mutator works on the text and packs it again. Words of the text are moved as
- * they are: a bracket, a comma, a string, a number. */
+/* waifu2x JSON, as text and as gzip: the mutator works on the text and packs it again. Words of the text are
+ * moved as they are: a bracket, a comma, a string, a number. */
 #include "tests/fuzz/deflate.h"
 
 #include <stdio.h>

@@ -174,9 +174,10 @@ static size_t item_of(const uint8_t *global, size_t n)
     static const struct {
         const char *name;
         size_t item;
-    } types[] = {{"FloatStorage\n", 4}, {"HalfStorage\n", 2},  {"BFloat16Storage\n", 2}, {"DoubleStorage\n", 8},
-                 {"LongStorage\n", 8},  {"IntStorage\n", 4},   {"ShortStorage\n", 2},    {"CharStorage\n", 1},
-                 {"ByteStorage\n", 1},  {"BoolStorage\n", 1}};
+    } types[] = {{"FloatStorage\n", 4},  {"HalfStorage\n", 2}, {"BFloat16Storage\n", 2},
+                 {"DoubleStorage\n", 8}, {"LongStorage\n", 8}, {"IntStorage\n", 4},
+                 {"ShortStorage\n", 2},  {"CharStorage\n", 1}, {"ByteStorage\n", 1},
+                 {"BoolStorage\n", 1}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         const size_t m = strlen(types[i].name);
         if (n > m && !memcmp(global + n - m, types[i].name, m))
@@ -196,7 +197,8 @@ size_t fuzz_storages(const uint8_t *pickle, size_t n, fuzz_storage *to, size_t m
     fuzz_storage s = {0};
     int stage = 0; /* what has been seen of a storage: 1 its word, 2 type, 3 key, 4 place */
     size_t found = 0;
-    for (size_t at = 0, size; at < n && found < most && (size = fuzz_opcode(pickle + at, n - at)); at += size) {
+    for (size_t at = 0, size; at < n && found < most && (size = fuzz_opcode(pickle + at, n - at));
+         at += size) {
         op o = {pickle + at, size};
         if (o.at[0] == TT_OP_BINPUT) {
             memo[o.at[1]] = last;

@@ -1,4 +1,5 @@
-/* Pickles taken apart into opcodes, for mutators: enough to put opcodes elsewhere without cutting one in two. */
+/* Pickles taken apart into opcodes, for mutators: enough to put opcodes elsewhere without cutting one in two.
+ */
 #ifndef TT_TESTS_FUZZ_OPCODES_H
 #define TT_TESTS_FUZZ_OPCODES_H
 
@@ -21,7 +22,8 @@ typedef struct fuzz_storage {
     uint64_t count;
     size_t item; /* bytes of a value; 0: unknown */
 } fuzz_storage;
-/* Those of a pickle, in order, `most` at most; the memo is not followed, but for numbers and strings it is. */
+/* Those of a pickle, in order, `most` at most; the memo is not followed, but for numbers and strings it is.
+ */
 size_t fuzz_storages(const uint8_t *pickle, size_t n, fuzz_storage *to, size_t most);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * Malformed weight files (tests/hostile/, made by a script there) through the program itself: the exit code and the
- * sentence that weights.tsv asks for, one line that names the file and nothing else, little time and little
- * memory, no result left behind.
+ * Malformed weight files (tests/hostile/, made by a script there) through the program itself: the exit code
+ * and the sentence that weights.tsv asks for, one line that names the file and nothing else, little time and
+ * little memory, no result left behind.
  */
 #define _GNU_SOURCE
 #include "tests/src/program.h"
@@ -40,7 +40,7 @@ enum {
 typedef struct outcome {
     int code; /* -1: ended by `signal` */
     int signal;
-    long peak; /* KiB */
+    long peak;                 /* KiB */
     char out[4096], err[4096]; /* the beginning of what it said */
 } outcome;
 
@@ -93,8 +93,8 @@ static outcome run_case(const char *file, const char *command)
 {
     if (!strcmp(command, "info"))
         return run_limited((const char *const[]){"tintype", "info", file, NULL});
-    return run_limited(
-        (const char *const[]){"tintype", "run", "-q", "-t", "1", "-m", file, "input", "out.safetensors", NULL});
+    return run_limited((const char *const[]){"tintype", "run", "-q", "-t", "1", "-m", file, "input",
+                                             "out.safetensors", NULL});
 }
 
 /* NULL, or what is wrong with the outcome. */
@@ -176,7 +176,8 @@ START_TEST(each_is_refused_in_one_sentence)
     if (SANITIZED)
         printf("tests/hostile: %d weight files; under a sanitizer their memory is not looked at\n", cases);
     else
-        printf("tests/hostile: %d weight files, at most %ld KiB; a sound one %ld KiB\n", cases, worst, sound.peak);
+        printf("tests/hostile: %d weight files, at most %ld KiB; a sound one %ld KiB\n", cases, worst,
+               sound.peak);
 }
 END_TEST
 
