@@ -19,11 +19,11 @@ typedef struct machine {
     tt_cursor *c;
     tt_error *err;
     size_t at; /* of the opcode */
-    tt_node *stack;
+    tt_pickle_id *stack;
     size_t depth, stack_room;
     size_t marks[MAX_MARKS]; /* depths */
     size_t mark_count;
-    tt_node *memo; /* 0: nothing put there */
+    tt_pickle_id *memo; /* 0: nothing put there */
     size_t memo_room, memo_count;
 } machine;
 
@@ -58,7 +58,7 @@ static tt_status grow(const machine *m, void *array, size_t *room, size_t need, 
     return TT_OK;
 }
 
-static tt_status push(machine *m, tt_node n)
+static tt_status push(machine *m, tt_pickle_id n)
 {
     if (m->depth >= MAX_STACK)
         return DAMAGED(m, "more values at a time than any weight file has");
@@ -79,7 +79,7 @@ static tt_status push_new(machine *m, tt_pickle_node node)
         return st;
     node.at = (uint32_t)m->at;
     p->nodes[p->node_count] = node;
-    st = push(m, (tt_node)p->node_count);
+    st = push(m, (tt_pickle_id)p->node_count);
     p->node_count += !st;
     return st;
 }
@@ -95,7 +95,7 @@ static tt_status push_int(machine *m, int64_t number)
 }
 
 /* One more item at the end of a tuple, list or dict. */
-static tt_status append(machine *m, tt_node to, tt_node item)
+static tt_status append(machine *m, tt_pickle_id to, tt_pickle_id item)
 {
     tt_pickle *p = m->p;
     if (p->link_count >= TT_PICKLE_LINKS)
@@ -129,7 +129,7 @@ static tt_status need(const machine *m, size_t n)
     return on_top(m) < n ? DAMAGED(m, "an instruction without the values it works on") : TT_OK;
 }
 
-static tt_node pop(machine *m)
+static tt_pickle_id pop(machine *m)
 {
     return m->stack[--m->depth];
 }
@@ -151,7 +151,7 @@ static tt_status tuple_of(machine *m, size_t from)
     tt_status st = push_kind(m, TT_NODE_TUPLE);
     if (st)
         return st;
-    const tt_node tuple = pop(m);
+    const tt_pickle_id tuple = pop(m);
     for (size_t i = from; !st && i < end; i++)
         st = append(m, tuple, m->stack[i]);
     m->depth = from;
@@ -295,7 +295,7 @@ static tt_status add_items(machine *m, size_t from, tt_node_kind kind)
         return DAMAGED(m, "items, but nothing to add them to");
     if (kind == TT_NODE_DICT && (m->depth - from) % 2)
         return DAMAGED(m, "a key without a value");
-    const tt_node to = m->stack[from - 1];
+    const tt_pickle_id to = m->stack[from - 1];
     const uint8_t is = m->p->nodes[to].kind;
     tt_status st = TT_OK;
     if (is == kind) {
@@ -335,7 +335,7 @@ static tt_status global(machine *m)
     tt_status st = need(m, 2);
     if (st)
         return st;
-    const tt_node name = pop(m), module = pop(m);
+    const tt_pickle_id name = pop(m), module = pop(m);
     if (m->p->nodes[name].kind != TT_NODE_TEXT || m->p->nodes[module].kind != TT_NODE_TEXT)
         return DAMAGED(m, "a global whose name is not a string");
     return push_new(
@@ -347,8 +347,8 @@ static tt_status persistent(machine *m)
     const tt_status st = need(m, 1);
     if (st)
         return st;
-    tt_node tag[1] = {0};
-    const tt_node args = pop(m);
+    tt_pickle_id tag[1] = {0};
+    const tt_pickle_id args = pop(m);
     tt_pickle_items(m->p, args, tag, 1);
     return push_new(m, (tt_pickle_node){.kind = TT_NODE_PERSISTENT,
                                         .storage = tt_pickle_is(m->p, tag[0], "storage"),
@@ -356,25 +356,25 @@ static tt_status persistent(machine *m)
 }
 
 /* Is it dict, set, ... of Python 3 or 2? */
-static bool is_builtin(const tt_pickle *p, tt_node n, const char *name)
+static bool is_builtin(const tt_pickle *p, tt_pickle_id n, const char *name)
 {
     return tt_pickle_is_global(p, n, "builtins", name) || tt_pickle_is_global(p, n, "__builtin__", name);
 }
 
 /* OrderedDict(), OrderedDict([[key, value], ...]) as Python 2 wrote it, defaultdict(class) */
-static tt_status make_dict(machine *m, tt_node source)
+static tt_status make_dict(machine *m, tt_pickle_id source)
 {
     tt_pickle *p = m->p;
     tt_status st = push_kind(m, TT_NODE_DICT);
     if (st || !source)
         return st;
-    const tt_node dict = m->stack[m->depth - 1];
+    const tt_pickle_id dict = m->stack[m->depth - 1];
     const bool copy = p->nodes[source].kind == TT_NODE_DICT;
     if (!copy && p->nodes[source].kind != TT_NODE_LIST && p->nodes[source].kind != TT_NODE_TUPLE)
         return DAMAGED(m, "an OrderedDict made of something that is not a list of pairs");
     uint32_t link = p->nodes[source].count ? p->nodes[source].u.items.first : 0;
     for (; !st && link; link = p->links[link].next) {
-        tt_node pair[2] = {p->links[link].node};
+        tt_pickle_id pair[2] = {p->links[link].node};
         if (copy) {
             st = append(m, dict, pair[0]);
             continue;
@@ -396,7 +396,7 @@ static tt_status construct(machine *m, tt_node_kind kind)
     if (st)
         return st;
     tt_pickle *p = m->p;
-    const tt_node args = pop(m), of = pop(m);
+    const tt_pickle_id args = pop(m), of = pop(m);
     const uint8_t is = p->nodes[of].kind;
     if (p->nodes[args].kind != TT_NODE_TUPLE)
         return DAMAGED(m, "a call whose arguments are not a tuple");
@@ -404,7 +404,7 @@ static tt_status construct(machine *m, tt_node_kind kind)
         is == TT_NODE_GLOBAL || is == TT_NODE_PERSISTENT || is == TT_NODE_CALL || is == TT_NODE_OBJECT;
     if (!callable)
         return DAMAGED(m, "a call of something that is neither a function nor a class");
-    tt_node arg[2] = {0};
+    tt_pickle_id arg[2] = {0};
     const size_t n = tt_pickle_items(p, args, arg, 2);
     if ((tt_pickle_is_global(p, of, "collections", "OrderedDict") || is_builtin(p, of, "dict")) && n < 2)
         return make_dict(m, arg[0]);
@@ -427,7 +427,7 @@ static tt_status build(machine *m)
     const tt_status st = need(m, 2);
     if (st)
         return st;
-    const tt_node state = pop(m);
+    const tt_pickle_id state = pop(m);
     tt_pickle_node *n = &m->p->nodes[m->stack[m->depth - 1]];
     if (n->kind == TT_NODE_DICT)
         return TT_OK;

@@ -28,7 +28,7 @@ enum {
 };
 
 /* A node's number; 0 is none. */
-typedef uint32_t tt_node;
+typedef uint32_t tt_pickle_id;
 
 typedef enum tt_node_kind {
     TT_NODE_NONE, TT_NODE_FALSE, TT_NODE_TRUE,
@@ -50,7 +50,7 @@ typedef struct tt_pickle_node {
     uint8_t kind;
     bool storage;   /* a PERSISTENT ('storage', ...) stood somewhere in it when it was made or added to */
     uint32_t at;    /* of its opcode, counted as tt_cursor.at */
-    uint32_t count; /* items (a dict's keys and values, both), bytes; the state of a CALL or OBJECT, a tt_node */
+    uint32_t count; /* items (a dict's keys and values, both), bytes; the state of a CALL or OBJECT, a tt_pickle_id */
     union {
         int64_t number;
         double real;
@@ -59,22 +59,22 @@ typedef struct tt_pickle_node {
             uint32_t first, last;
         } items; /* links */
         struct {
-            tt_node of, args;
+            tt_pickle_id of, args;
         } call;
         struct {
-            tt_node module, name; /* TEXT */
+            tt_pickle_id module, name; /* TEXT */
         } global;
     } u;
 } tt_pickle_node;
 
 typedef struct tt_pickle_link {
-    tt_node node;
+    tt_pickle_id node;
     uint32_t next; /* 0 at the end */
 } tt_pickle_link;
 
 typedef struct tt_pickle {
     const char *label; /* borrowed; "FILE" or "FILE: RECORD", begins every sentence */
-    tt_node root;
+    tt_pickle_id root;
     tt_pickle_node *nodes; /* [0] is not used */
     size_t node_count, node_room;
     tt_pickle_link *links; /* [0] is not used */
@@ -89,7 +89,7 @@ typedef struct tt_pickle {
 tt_status tt_pickle_read(tt_pickle *p, tt_cursor *c, const char *label, tt_error *err);
 void tt_pickle_clear(tt_pickle *p); /* accepts zeros */
 
-static inline const tt_pickle_node *tt_pickle_at(const tt_pickle *p, tt_node n)
+static inline const tt_pickle_node *tt_pickle_at(const tt_pickle *p, tt_pickle_id n)
 {
     return &p->nodes[n];
 }
@@ -98,17 +98,17 @@ static inline const tt_pickle_node *tt_pickle_at(const tt_pickle *p, tt_node n)
  * The first `most` items of a tuple, list or dict into items[]; returns how many there are in all, 0 for any
  * other kind.
  */
-size_t tt_pickle_items(const tt_pickle *p, tt_node n, tt_node *items, size_t most);
+size_t tt_pickle_items(const tt_pickle *p, tt_pickle_id n, tt_pickle_id *items, size_t most);
 
 /* Is it this text? */
-bool tt_pickle_is(const tt_pickle *p, tt_node n, const char *text);
+bool tt_pickle_is(const tt_pickle *p, tt_pickle_id n, const char *text);
 /* Is it the global of this module and name? */
-bool tt_pickle_is_global(const tt_pickle *p, tt_node n, const char *module, const char *name);
+bool tt_pickle_is_global(const tt_pickle *p, tt_pickle_id n, const char *module, const char *name);
 
 /* The value of a dict's last entry with that key, or 0. */
-tt_node tt_pickle_get(const tt_pickle *p, tt_node dict, const char *key);
+tt_pickle_id tt_pickle_get(const tt_pickle *p, tt_pickle_id dict, const char *key);
 
 /* What a node is, for messages: "a number", "an object of class 'vdsr.Net'"; written to `to`. */
-void tt_pickle_describe(const tt_pickle *p, tt_node n, char *to, size_t size);
+void tt_pickle_describe(const tt_pickle *p, tt_pickle_id n, char *to, size_t size);
 
 #endif

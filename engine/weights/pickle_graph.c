@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-size_t tt_pickle_items(const tt_pickle *p, tt_node n, tt_node *items, size_t most)
+size_t tt_pickle_items(const tt_pickle *p, tt_pickle_id n, tt_pickle_id *items, size_t most)
 {
     const tt_pickle_node *node = &p->nodes[n];
     if (node->kind != TT_NODE_TUPLE && node->kind != TT_NODE_LIST && node->kind != TT_NODE_DICT)
@@ -15,24 +15,24 @@ size_t tt_pickle_items(const tt_pickle *p, tt_node n, tt_node *items, size_t mos
     return node->count;
 }
 
-bool tt_pickle_is(const tt_pickle *p, tt_node n, const char *text)
+bool tt_pickle_is(const tt_pickle *p, tt_pickle_id n, const char *text)
 {
     const tt_pickle_node *node = &p->nodes[n];
     return node->kind == TT_NODE_TEXT && node->count == strlen(text) &&
            !memcmp(node->u.text, text, node->count);
 }
 
-bool tt_pickle_is_global(const tt_pickle *p, tt_node n, const char *module, const char *name)
+bool tt_pickle_is_global(const tt_pickle *p, tt_pickle_id n, const char *module, const char *name)
 {
     const tt_pickle_node *node = &p->nodes[n];
     return node->kind == TT_NODE_GLOBAL && tt_pickle_is(p, node->u.global.module, module) &&
            tt_pickle_is(p, node->u.global.name, name);
 }
 
-tt_node tt_pickle_get(const tt_pickle *p, tt_node dict, const char *key)
+tt_pickle_id tt_pickle_get(const tt_pickle *p, tt_pickle_id dict, const char *key)
 {
     const tt_pickle_node *node = &p->nodes[dict];
-    tt_node found = 0;
+    tt_pickle_id found = 0;
     if (node->kind != TT_NODE_DICT || !node->count)
         return 0;
     for (uint32_t link = node->u.items.first; link;) {
@@ -44,7 +44,7 @@ tt_node tt_pickle_get(const tt_pickle *p, tt_node dict, const char *key)
     return found;
 }
 
-void tt_pickle_describe(const tt_pickle *p, tt_node n, char *to, size_t size)
+void tt_pickle_describe(const tt_pickle *p, tt_pickle_id n, char *to, size_t size)
 {
     static const char *const words[] = {
         [TT_NODE_NONE] = "None",
@@ -68,7 +68,7 @@ void tt_pickle_describe(const tt_pickle *p, tt_node n, char *to, size_t size)
     if (node->kind == TT_NODE_CALL || node->kind == TT_NODE_OBJECT)
         of = &p->nodes[node->u.call.of];
     /* ('module', class, file, source) stands for the class in old files */
-    tt_node part[2];
+    tt_pickle_id part[2];
     if (of->kind == TT_NODE_PERSISTENT && tt_pickle_items(p, of->u.call.args, part, 2) >= 2 &&
         tt_pickle_is(p, part[0], "module"))
         of = &p->nodes[part[1]];

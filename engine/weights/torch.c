@@ -11,13 +11,13 @@ enum {
     MADE_PER_BYTE = 4,
 };
 
-static uint8_t kind_of(const tt_torch *t, tt_node n)
+static uint8_t kind_of(const tt_torch *t, tt_pickle_id n)
 {
     return t->p->nodes[n].kind;
 }
 
 /* A number that is a count, an offset, a size: from 0 up. */
-static bool to_size(const tt_torch *t, tt_node n, size_t *out)
+static bool to_size(const tt_torch *t, tt_pickle_id n, size_t *out)
 {
     const tt_pickle_node *node = &t->p->nodes[n];
     *out = 0;
@@ -46,7 +46,7 @@ tt_status tt_torch_alloc(tt_torch *t, size_t bytes, unsigned char **out, tt_erro
 
 /* ---- storages ------------------------------------------------------------------------------------- */
 
-static bool storage_type(const tt_torch *t, tt_node type, tt_dtype *dtype)
+static bool storage_type(const tt_torch *t, tt_pickle_id type, tt_dtype *dtype)
 {
     static const struct {
         const char *name;
@@ -67,9 +67,9 @@ static bool storage_type(const tt_torch *t, tt_node type, tt_dtype *dtype)
 }
 
 /* One PERSISTENT that is a storage. */
-static tt_status read_storage(const tt_torch *t, tt_node node, tt_torch_storage *s, tt_error *err)
+static tt_status read_storage(const tt_torch *t, tt_pickle_id node, tt_torch_storage *s, tt_error *err)
 {
-    tt_node part[6] = {0};
+    tt_pickle_id part[6] = {0};
     const size_t n = tt_pickle_items(t->p, t->p->nodes[node].u.call.args, part, 6);
     const tt_pickle_node *key = &t->p->nodes[part[2]];
     if ((n != 5 && n != 6) || key->kind != TT_NODE_TEXT || kind_of(t, part[1]) != TT_NODE_GLOBAL)
@@ -123,7 +123,7 @@ static tt_status unite(tt_torch *t, tt_error *err)
     return TT_OK;
 }
 
-static bool is_storage(const tt_torch *t, tt_node n)
+static bool is_storage(const tt_torch *t, tt_pickle_id n)
 {
     return kind_of(t, n) == TT_NODE_PERSISTENT && t->p->nodes[n].storage;
 }
@@ -133,7 +133,7 @@ tt_status tt_torch_storages(tt_torch *t, tt_error *err)
     size_t n = 0;
     t->storages = NULL;
     t->count = 0;
-    for (tt_node i = 1; i < t->p->node_count; i++)
+    for (tt_pickle_id i = 1; i < t->p->node_count; i++)
         n += is_storage(t, i);
     if (n > MAX_STORAGES)
         return tt_fail(err, TT_ERR_FORMAT, "%s: %zu storages, at most %d are allowed", t->p->label, n,
@@ -144,7 +144,7 @@ tt_status tt_torch_storages(tt_torch *t, tt_error *err)
     if (!t->storages)
         return tt_fail_memory(err, n * sizeof *t->storages);
     tt_status st = TT_OK;
-    for (tt_node i = 1; !st && i < t->p->node_count; i++)
+    for (tt_pickle_id i = 1; !st && i < t->p->node_count; i++)
         if (is_storage(t, i))
             st = read_storage(t, i, &t->storages[t->count++], err);
     if (st)
@@ -172,18 +172,18 @@ tt_torch_storage *tt_torch_find(tt_torch *t, const unsigned char *key, size_t si
 
 /* ---- one tensor ----------------------------------------------------------------------------------- */
 
-static bool is_call_of(const tt_torch *t, tt_node n, const char *module, const char *name)
+static bool is_call_of(const tt_torch *t, tt_pickle_id n, const char *module, const char *name)
 {
     return kind_of(t, n) == TT_NODE_CALL && tt_pickle_is_global(t->p, t->p->nodes[n].u.call.of, module, name);
 }
 
-static bool is_parameter(const tt_torch *t, tt_node n)
+static bool is_parameter(const tt_torch *t, tt_pickle_id n)
 {
     return is_call_of(t, n, "torch._utils", "_rebuild_parameter") ||
            is_call_of(t, n, "torch.nn.parameter", "Parameter");
 }
 
-bool tt_torch_is_tensor(const tt_torch *t, tt_node n)
+bool tt_torch_is_tensor(const tt_torch *t, tt_pickle_id n)
 {
     return is_parameter(t, n) || is_call_of(t, n, "torch._utils", "_rebuild_tensor_v2") ||
            is_call_of(t, n, "torch._utils", "_rebuild_tensor");
@@ -192,7 +192,7 @@ bool tt_torch_is_tensor(const tt_torch *t, tt_node n)
 /* A tensor as the file describes it: value [i,j,...] is number offset + i*stride[0] + j*stride[1] + ... */
 typedef struct view {
     const char *name;
-    tt_node node;
+    tt_pickle_id node;
     tt_torch_storage *storage;
     size_t offset, limit; /* in values; limit is behind the last it may reach */
     int rank;
@@ -204,9 +204,9 @@ typedef struct view {
 
 /* The part of the storage that a storage made by slicing another stands for: (key, offset, count), or None.
  */
-static tt_status read_slice(const tt_torch *t, view *v, tt_node slice, size_t *begin, tt_error *err)
+static tt_status read_slice(const tt_torch *t, view *v, tt_pickle_id slice, size_t *begin, tt_error *err)
 {
-    tt_node part[3] = {0};
+    tt_pickle_id part[3] = {0};
     size_t count, end;
     *begin = 0;
     v->limit = v->storage->count;
@@ -223,9 +223,9 @@ static tt_status read_slice(const tt_torch *t, view *v, tt_node slice, size_t *b
     return TT_OK;
 }
 
-static tt_status read_sizes(const tt_torch *t, view *v, tt_node shape, tt_node stride, tt_error *err)
+static tt_status read_sizes(const tt_torch *t, view *v, tt_pickle_id shape, tt_pickle_id stride, tt_error *err)
 {
-    tt_node part[2][TT_MAX_RANK] = {{0}};
+    tt_pickle_id part[2][TT_MAX_RANK] = {{0}};
     const size_t n = tt_pickle_items(t->p, shape, part[0], TT_MAX_RANK);
     const size_t strides = tt_pickle_items(t->p, stride, part[1], TT_MAX_RANK);
     if (kind_of(t, shape) != TT_NODE_TUPLE || kind_of(t, stride) != TT_NODE_TUPLE || n != strides)
@@ -245,9 +245,9 @@ static tt_status read_sizes(const tt_torch *t, view *v, tt_node shape, tt_node s
 }
 
 /* Everything a view says, checked but for its reach. */
-static tt_status read_view(tt_torch *t, view *v, tt_node n, tt_error *err)
+static tt_status read_view(tt_torch *t, view *v, tt_pickle_id n, tt_error *err)
 {
-    tt_node arg[7] = {0}, part[6] = {0};
+    tt_pickle_id arg[7] = {0}, part[6] = {0};
     for (int depth = 0; is_parameter(t, n); depth++) {
         if (depth >= TT_PICKLE_DEPTH || !tt_pickle_items(t->p, t->p->nodes[n].u.call.args, arg, 1))
             return VIEW_FAIL(t, err, TT_ERR_FORMAT, v, "%s", "a parameter that is not made of a tensor");
@@ -352,7 +352,7 @@ static void put_in_order(unsigned char *to, const view *v)
     }
 }
 
-tt_status tt_torch_add(tt_torch *t, const char *name, tt_node n, tt_error *err)
+tt_status tt_torch_add(tt_torch *t, const char *name, tt_pickle_id n, tt_error *err)
 {
     view v = {.name = name, .node = n};
     tt_status st = read_view(t, &v, n, err);

@@ -12,7 +12,7 @@
 typedef struct tt_torch_storage {
     const unsigned char *key; /* borrowed from the pickle */
     size_t key_size;
-    tt_node node;  /* the PERSISTENT */
+    tt_pickle_id node;  /* the PERSISTENT */
     bool known;    /* its type is one of ours: dtype and bytes are right */
     tt_dtype dtype;
     size_t count, bytes;
@@ -63,8 +63,8 @@ tt_status tt_torch_tensors(tt_torch *t, tt_error *err); /* torch_object.c */
     tt_fail(err, status, "%s: byte %u: " format, (t)->p->label, (t)->p->nodes[node].at, __VA_ARGS__)
 
 /* Is the node a tensor or a parameter, as far as the function says by which it was to be made? */
-bool tt_torch_is_tensor(const tt_torch *t, tt_node n);
+bool tt_torch_is_tensor(const tt_torch *t, tt_pickle_id n);
 /* Add it to t->w. `name` has 1 to TT_MAX_NAME bytes. */
-tt_status tt_torch_add(tt_torch *t, const char *name, tt_node n, tt_error *err);
+tt_status tt_torch_add(tt_torch *t, const char *name, tt_pickle_id n, tt_error *err);
 
 #endif

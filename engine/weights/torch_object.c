@@ -13,12 +13,12 @@ enum {
     MAX_STEPS = TT_PICKLE_LINKS, /* entries looked at in modules: more than all there are */
 };
 
-static const tt_pickle_node *node_of(const tt_torch *t, tt_node n)
+static const tt_pickle_node *node_of(const tt_torch *t, tt_pickle_id n)
 {
     return tt_pickle_at(t->p, n);
 }
 
-static bool is_dict(const tt_torch *t, tt_node n)
+static bool is_dict(const tt_torch *t, tt_pickle_id n)
 {
     return node_of(t, n)->kind == TT_NODE_DICT;
 }
@@ -26,10 +26,10 @@ static bool is_dict(const tt_torch *t, tt_node n)
 /* The pairs of a dict, one after the other: for (pairs i = pairs_of(t, dict); next_pair(t, &i);) */
 typedef struct pairs {
     uint32_t link;
-    tt_node key, value;
+    tt_pickle_id key, value;
 } pairs;
 
-static pairs pairs_of(const tt_torch *t, tt_node dict)
+static pairs pairs_of(const tt_torch *t, tt_pickle_id dict)
 {
     const tt_pickle_node *n = node_of(t, dict);
     return (pairs){.link = n->kind == TT_NODE_DICT && n->count ? n->u.items.first : 0};
@@ -45,7 +45,7 @@ static bool next_pair(const tt_torch *t, pairs *i)
 }
 
 /* Of a text, whole and as C and UTF-8 have it. */
-static bool proper_text(const tt_torch *t, tt_node n)
+static bool proper_text(const tt_torch *t, tt_pickle_id n)
 {
     const tt_pickle_node *node = node_of(t, n);
     if (node->kind != TT_NODE_TEXT || memchr(node->u.text, 0, node->count))
@@ -68,7 +68,7 @@ static bool proper_text(const tt_torch *t, tt_node n)
 }
 
 /* Is that text an item of the list? */
-static bool among(const tt_torch *t, tt_node list, tt_node text)
+static bool among(const tt_torch *t, tt_pickle_id list, tt_pickle_id text)
 {
     const tt_pickle_node *l = node_of(t, list), *x = node_of(t, text);
     uint32_t link = l->kind == TT_NODE_LIST && l->count ? l->u.items.first : 0;
@@ -84,7 +84,7 @@ static bool among(const tt_torch *t, tt_node list, tt_node text)
 /* ---- metadata ------------------------------------------------------------------------------------- */
 
 /* A string or number as text, as Python would print it; false for anything else and what is too long. */
-static bool to_text(const tt_torch *t, tt_node n, char text[MAX_NOTE + 1])
+static bool to_text(const tt_torch *t, tt_pickle_id n, char text[MAX_NOTE + 1])
 {
     const tt_pickle_node *node = node_of(t, n);
     switch (node->kind) {
@@ -113,7 +113,7 @@ static bool to_text(const tt_torch *t, tt_node n, char text[MAX_NOTE + 1])
 }
 
 /* The strings and numbers of a dict, under their keys with `before` in front. */
-static tt_status note_all(tt_torch *t, tt_node dict, const char *before, tt_error *err)
+static tt_status note_all(tt_torch *t, tt_pickle_id dict, const char *before, tt_error *err)
 {
     for (pairs i = pairs_of(t, dict); next_pair(t, &i);) {
         char key[MAX_NOTE + 1], value[MAX_NOTE + 1], name[2 * MAX_NOTE];
@@ -137,9 +137,9 @@ static tt_status note_all(tt_torch *t, tt_node dict, const char *before, tt_erro
  * 'state_dict': {...}}. Its cunet and upcunet clamp between the U-Nets unless kwargs say no_clip: no tensor
  * tells.
  */
-static tt_status note_nunif(tt_torch *t, tt_node dict, tt_error *err)
+static tt_status note_nunif(tt_torch *t, tt_pickle_id dict, tt_error *err)
 {
-    const tt_node name = tt_pickle_get(t->p, dict, "name"), kwargs = tt_pickle_get(t->p, dict, "kwargs");
+    const tt_pickle_id name = tt_pickle_get(t->p, dict, "name"), kwargs = tt_pickle_get(t->p, dict, "kwargs");
     if (!tt_pickle_get(t->p, dict, "nunif_model"))
         return TT_OK;
     const tt_status st = note_all(t, kwargs, "kwargs.", err);
@@ -158,7 +158,7 @@ typedef struct place {
     size_t steps;
 } place;
 
-static tt_status add_key(const tt_torch *t, place *to, tt_node key, tt_error *err)
+static tt_status add_key(const tt_torch *t, place *to, tt_pickle_id key, tt_error *err)
 {
     const tt_pickle_node *n = node_of(t, key);
     if (!n->count || !proper_text(t, key))
@@ -181,7 +181,7 @@ static void cut_back(place *n, size_t size)
 }
 
 /* All tensors of a dict, their keys added to *at. What is no tensor does no harm, unless one went into it. */
-static tt_status add_all(tt_torch *t, place *at, tt_node dict, tt_node without, tt_error *err)
+static tt_status add_all(tt_torch *t, place *at, tt_pickle_id dict, tt_pickle_id without, tt_error *err)
 {
     const size_t size = at->size;
     for (pairs i = pairs_of(t, dict); next_pair(t, &i); cut_back(at, size)) {
@@ -208,7 +208,7 @@ static tt_status add_all(tt_torch *t, place *at, tt_node dict, tt_node without, 
 /* ---- whole modules -------------------------------------------------------------------------------- */
 
 /* torch.nn.Module: an object whose state is {'_parameters': ..., '_buffers': ..., '_modules': ...} */
-static bool is_module(const tt_torch *t, tt_node n)
+static bool is_module(const tt_torch *t, tt_pickle_id n)
 {
     const tt_pickle_node *node = node_of(t, n);
     return node->kind == TT_NODE_OBJECT && tt_pickle_get(t->p, node->count, "_modules") &&
@@ -219,7 +219,7 @@ static bool is_module(const tt_torch *t, tt_node n)
  * The same module may stand in two places, and so each of two in each of two, and so on: a small file whose
  * walk would never end. Counted before a dict, or an object's state, is looked through, `times` for each entry.
  */
-static tt_status count_steps(const tt_torch *t, place *at, tt_node n, size_t times, tt_error *err)
+static tt_status count_steps(const tt_torch *t, place *at, tt_pickle_id n, size_t times, tt_error *err)
 {
     const tt_pickle_node *node = node_of(t, n);
     const size_t entries = node->kind == TT_NODE_OBJECT ? node_of(t, node->count)->count : node->count;
@@ -231,17 +231,17 @@ static tt_status count_steps(const tt_torch *t, place *at, tt_node n, size_t tim
 }
 
 /* Its own tensors, without those of the modules in it and buffers that are not to be kept. */
-static tt_status add_own(tt_torch *t, place *at, tt_node module, tt_error *err)
+static tt_status add_own(tt_torch *t, place *at, tt_pickle_id module, tt_error *err)
 {
     static const char *const groups[] = {"_parameters", "_buffers", "_modules"};
-    const tt_node state = node_of(t, module)->count;
-    const tt_node passing = tt_pickle_get(t->p, state, "_non_persistent_buffers_set");
+    const tt_pickle_id state = node_of(t, module)->count;
+    const tt_pickle_id passing = tt_pickle_get(t->p, state, "_non_persistent_buffers_set");
     const size_t passes = node_of(t, passing)->kind == TT_NODE_LIST ? node_of(t, passing)->count : 0;
     if (passes > MAX_PASSING)
         return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, passing,
                              "module '%s': more than %d buffers not to be kept", at->text, MAX_PASSING);
     for (int i = 0; i < 3; i++) {
-        const tt_node group = tt_pickle_get(t->p, state, groups[i]);
+        const tt_pickle_id group = tt_pickle_get(t->p, state, groups[i]);
         if (group && !is_dict(t, group))
             return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, group, "module '%s': its %s are not a dict", at->text,
                                  groups[i]);
@@ -261,7 +261,7 @@ typedef struct level {
     size_t size; /* of its name, with the dot */
 } level;
 
-static tt_status enter(tt_torch *t, place *at, tt_node module, level *levels, int *depth, tt_error *err)
+static tt_status enter(tt_torch *t, place *at, tt_pickle_id module, level *levels, int *depth, tt_error *err)
 {
     if (*depth >= TT_PICKLE_DEPTH)
         return TT_TORCH_FAIL(t, err, TT_ERR_FORMAT, module, "module '%s': nested deeper than %d", at->text,
@@ -270,13 +270,13 @@ static tt_status enter(tt_torch *t, place *at, tt_node module, level *levels, in
         at->text[at->size++] = '.';
         at->text[at->size] = 0;
     }
-    const tt_node inside = tt_pickle_get(t->p, node_of(t, module)->count, "_modules");
+    const tt_pickle_id inside = tt_pickle_get(t->p, node_of(t, module)->count, "_modules");
     levels[*depth] = (level){.rest = pairs_of(t, inside), .size = at->size};
     ++*depth;
     return add_own(t, at, module, err);
 }
 
-static tt_status add_module(tt_torch *t, tt_node root, tt_error *err)
+static tt_status add_module(tt_torch *t, tt_pickle_id root, tt_error *err)
 {
     level levels[TT_PICKLE_DEPTH];
     place at = {.size = 0};
@@ -289,7 +289,7 @@ static tt_status add_module(tt_torch *t, tt_node root, tt_error *err)
             depth--;
             continue;
         }
-        const tt_node inner = l->rest.value;
+        const tt_pickle_id inner = l->rest.value;
         st = count_steps(t, &at, inner, 1, err);
         if (st)
             return st;
@@ -312,17 +312,17 @@ static tt_status add_module(tt_torch *t, tt_node root, tt_error *err)
 
 /* The dict or module inside a wrapper, or 0: under a usual name, averaged weights first, or where nothing
  * else could be meant. */
-static tt_node inside(const tt_torch *t, tt_node dict)
+static tt_pickle_id inside(const tt_torch *t, tt_pickle_id dict)
 {
     static const char *const names[] = {"params_ema", "params-ema", "params", "model_state_dict",
                                         "state_dict", "model",      "net",    "generator",
                                         "g_ema"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const tt_node n = tt_pickle_get(t->p, dict, names[i]);
+        const tt_pickle_id n = tt_pickle_get(t->p, dict, names[i]);
         if (is_module(t, n) || (is_dict(t, n) && node_of(t, n)->count))
             return n;
     }
-    tt_node only = 0;
+    tt_pickle_id only = 0;
     size_t found = 0, steps = 0;
     for (pairs i = pairs_of(t, dict); next_pair(t, &i);) {
         const tt_pickle_node *value = node_of(t, i.value);
@@ -339,7 +339,7 @@ static tt_node inside(const tt_torch *t, tt_node dict)
 }
 
 /* Why there are none: the first thing that has some in it, else nothing has. */
-static tt_status no_tensors(const tt_torch *t, tt_node dict, tt_error *err)
+static tt_status no_tensors(const tt_torch *t, tt_pickle_id dict, tt_error *err)
 {
     for (pairs i = pairs_of(t, dict); next_pair(t, &i);) {
         char key[MAX_NOTE + 1], what[256];
@@ -354,7 +354,7 @@ static tt_status no_tensors(const tt_torch *t, tt_node dict, tt_error *err)
 
 tt_status tt_torch_tensors(tt_torch *t, tt_error *err)
 {
-    tt_node n = t->p->root;
+    tt_pickle_id n = t->p->root;
     for (int depth = 0; depth < MAX_WRAPPERS; depth++) {
         if (is_module(t, n)) {
             const tt_status st = add_module(t, n, err);
@@ -371,7 +371,7 @@ tt_status tt_torch_tensors(tt_torch *t, tt_error *err)
             st = note_nunif(t, n, err);
         if (st)
             return st;
-        const tt_node inner = inside(t, n);
+        const tt_pickle_id inner = inside(t, n);
         if (!inner) {
             place at = {.size = 0};
             st = add_all(t, &at, n, 0, err);

@@ -29,7 +29,7 @@ static tt_status read_bytes(tt_pickle *p, const void *bytes, size_t n, tt_error 
 }
 
 /* A node as text, to a small depth. */
-static void show(const tt_pickle *p, tt_node n, int depth, pw_bytes *to)
+static void show(const tt_pickle *p, tt_pickle_id n, int depth, pw_bytes *to)
 {
     const tt_pickle_node *node = tt_pickle_at(p, n);
     static const char *const brackets[] = {
@@ -82,7 +82,7 @@ static void show(const tt_pickle *p, tt_node n, int depth, pw_bytes *to)
         }
         return;
     default: {
-        tt_node items[64];
+        tt_pickle_id items[64];
         const size_t count = tt_pickle_items(p, n, items, 64);
         pw_put(to, brackets[node->kind], 1);
         for (size_t i = 0; i < count && i < 64; i++) {
@@ -273,7 +273,7 @@ START_TEST(looks_things_up)
     pw_bytes b = pw_pickle("} ( 'a' 1 'b' 2 'a' 3 7 4 u");
     tt_pickle p;
     tt_error err;
-    tt_node items[3] = {0};
+    tt_pickle_id items[3] = {0};
     ck_assert(!read_bytes(&p, b.p, b.n, &err));
     ck_assert_int_eq(tt_pickle_at(&p, tt_pickle_get(&p, p.root, "a"))->u.number, 3); /* the last one */
     ck_assert_int_eq(tt_pickle_at(&p, tt_pickle_get(&p, p.root, "b"))->u.number, 2);

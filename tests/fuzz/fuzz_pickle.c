@@ -12,10 +12,10 @@ static void check_graph(const tt_pickle *p, const uint8_t *data, size_t size)
 {
     FUZZ_CHECK(p->node_count <= TT_PICKLE_NODES && p->link_count <= TT_PICKLE_LINKS, "too much was made");
     FUZZ_CHECK(p->root && p->root < p->node_count, "root %u of %zu", p->root, p->node_count);
-    for (tt_node i = 1; i < p->node_count; i++) {
+    for (tt_pickle_id i = 1; i < p->node_count; i++) {
         const tt_pickle_node *n = &p->nodes[i];
         char what[64];
-        tt_node item[3];
+        tt_pickle_id item[3];
         switch (n->kind) {
         case TT_NODE_LONG:
         case TT_NODE_TEXT:
