@@ -225,6 +225,48 @@ typedef struct tt_attention {
 typedef void tt_attention_fn(const tt_attention *a);
 tt_attention_fn tt_attention_c, tt_attention_avx2, tt_attention_avx512;
 
+/* ---- U-Nets: batch norm, max pool, blur ------------------------------------------------------------ */
+
+/*
+ * affine: dst[i] = gain[i % period] * src[i] + shift[i % period], and where `relu` is not 0 zero unless that is above
+ * zero (NaN too). dst may be src. One multiplication and one addition, both rounded: exact in every version.
+ */
+typedef void tt_affine_fn(float *dst, const float *src, const float *gain, const float *shift, int relu, size_t period,
+                          size_t n);
+tt_affine_fn tt_affine_c, tt_affine_avx2, tt_affine_avx512;
+
+/*
+ * pool: one row of a 3x3 maximum of stride 2 over pixels of `pixel` floats, w of them in each of three rows:
+ *     dst[x] = max of row[0..2][2x - 1 .. 2x + 1],  x < n <= (w + 1) / 2
+ * Columns outside are those of the edge, which says the same as minus infinity. dst overlaps nothing. Exact.
+ */
+typedef void tt_pool_fn(float *dst, const float *const row[3], int pixel, int w, int n);
+tt_pool_fn tt_pool_c, tt_pool_avx2, tt_pool_avx512;
+
+/*
+ * blur: the mean of 2x2 pixels of `pixel` floats that end at the pixel, the left column repeated:
+ *     dst[x] = 0.25 * (((above[x-1] + above[x]) + here[x-1]) + here[x]),  x < n
+ * dst overlaps nothing. Exact.
+ */
+typedef void tt_blur_fn(float *dst, const float *above, const float *here, int pixel, size_t n);
+tt_blur_fn tt_blur_c, tt_blur_avx2, tt_blur_avx512;
+
+/* ---- attention ------------------------------------------------------------------------------------ */
+
+/*
+ * The softmax between two matrix products (Vaswani et al. 2017, equation 1). Scores lie as conv writes them: that of
+ * position i for pixel x at s[i / block * plane + x * block + i % block]; positions 0..count-1, pixels 0..n-1.
+ * scores_max  most[x] = max(most[x], every score of x). Exact; a NaN counts as nothing.
+ * scores_exp  in place s = exp(s - most[x]), zero in the lanes of the last block beyond `count`;
+ *             sum[x * block + l] += every value of lane l, in double, blocks in order.
+ *             most[x] is no less than any score of x. Within 4 * FLT_EPSILON of the value of _c; what would be below
+ *             FLT_MIN may be zero.
+ */
+typedef void tt_scores_max_fn(float *most, const float *s, ptrdiff_t plane, int n, int count, int block);
+typedef void tt_scores_exp_fn(float *s, double *sum, const float *most, ptrdiff_t plane, int n, int count, int block);
+tt_scores_max_fn tt_scores_max_c, tt_scores_max_avx2, tt_scores_max_avx512;
+tt_scores_exp_fn tt_scores_exp_c, tt_scores_exp_avx2, tt_scores_exp_avx512;
+
 /* ---- pictures ------------------------------------------------------------------------------------- */
 
 /* from_u8, from_u16: dst[i] = src[i * step] / 255 (65535), correctly rounded division. Exact. */
@@ -296,6 +338,11 @@ typedef struct tt_kernels {
     tt_layer_norm_fn *layer_norm;
     tt_linear_fn *linear;
     tt_attention_fn *attention;
+    tt_affine_fn *affine;
+    tt_pool_fn *pool;
+    tt_blur_fn *blur;
+    tt_scores_max_fn *scores_max;
+    tt_scores_exp_fn *scores_exp;
     tt_from_u8_fn *from_u8;
     tt_from_u16_fn *from_u16;
     tt_to_u8_fn *to_u8;

@@ -6,6 +6,7 @@
     X(kernels_picture) \
     X(kernels_half) \
     X(kernels_tokens) \
+    X(kernels_unet) \
     X(engine_threads) \
     X(engine_plan) \
     X(engine_weights) \

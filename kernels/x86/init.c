@@ -24,6 +24,11 @@ static void init_avx2(tt_kernels *k)
     k->layer_norm = tt_layer_norm_avx2;
     k->linear = tt_linear_avx2;
     k->attention = tt_attention_avx2;
+    k->affine = tt_affine_avx2;
+    k->pool = tt_pool_avx2;
+    k->blur = tt_blur_avx2;
+    k->scores_max = tt_scores_max_avx2;
+    k->scores_exp = tt_scores_exp_avx2;
     k->from_u8 = tt_from_u8_avx2;
     k->from_u16 = tt_from_u16_avx2;
     k->to_u8 = tt_to_u8_avx2;
@@ -53,6 +58,11 @@ static void init_avx512(tt_kernels *k)
     k->layer_norm = tt_layer_norm_avx512;
     k->linear = tt_linear_avx512;
     k->attention = tt_attention_avx512;
+    k->affine = tt_affine_avx512;
+    k->pool = tt_pool_avx512;
+    k->blur = tt_blur_avx512;
+    k->scores_max = tt_scores_max_avx512;
+    k->scores_exp = tt_scores_exp_avx512;
     k->from_u8 = tt_from_u8_avx512;
     k->from_u16 = tt_from_u16_avx512;
     k->to_u8 = tt_to_u8_avx512;
