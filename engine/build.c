@@ -22,6 +22,8 @@ struct tt_build {
     char prefix[TT_MAX_NAME + 1];
     size_t marks[64]; /* lengths of the prefix before each tt_enter() */
     int depth;
+    int strips;    /* of nodes added now; 0: not in strips */
+    int strips_so_far;
     tt_error err; /* the first */
 };
 
@@ -140,11 +142,15 @@ size_t tt_dim(const tt_build *b, const char *name, int axis)
     return t && axis >= 0 && axis < t->rank ? t->shape[axis] : 0;
 }
 
-void tt_ignore(tt_build *b, const char *name)
+static void ignore(tt_build *b, const tt_tensor *t)
 {
-    const tt_tensor *t = find(b, name, "");
     if (t && !b->used[t - b->w->tensors])
         b->used[t - b->w->tensors] = IGNORED;
+}
+
+void tt_ignore(tt_build *b, const char *name)
+{
+    ignore(b, find(b, name, ""));
 }
 
 /* Is `word` one of the blank-separated words? */
@@ -199,7 +205,8 @@ static tt_node *add(tt_build *b, tt_op op, const char *name, tt_val x, tt_val y,
         b->room = room;
     }
     tt_node *n = &g->node[g->count];
-    *n = (tt_node){.op = op, .in = {x.id, y.id}, .channels = channels, .k = 1, .stride = 1, .r = 1, .scale = 1};
+    *n = (tt_node){.op = op, .in = {x.id, y.id}, .channels = channels, .k = 1, .stride = 1, .r = 1, .scale = 1,
+                   .strips = b->strips};
     const size_t size = strlen(b->prefix) + strlen(name) + 1;
     n->name = malloc(size);
     if (!n->name) {
@@ -207,7 +214,7 @@ static tt_node *add(tt_build *b, tt_op op, const char *name, tt_val x, tt_val y,
         return NULL;
     }
     const bool weighted = op == TT_OP_CONV || op == TT_OP_DECONV || op == TT_OP_NORM || op == TT_OP_LINEAR ||
-                          op == TT_OP_ATTENTION;
+                          op == TT_OP_ATTENTION || op == TT_OP_AFFINE;
     snprintf(n->name, size, "%s%s", weighted ? b->prefix : "", name);
     g->count++;
     return n;
@@ -276,22 +283,72 @@ static const tt_tensor *vector(tt_build *b, const char *name, const char *suffix
     return t;
 }
 
+/* A vector that must be there. */
+static const tt_tensor *needed(tt_build *b, const char *name, const char *suffix, size_t n)
+{
+    const tt_tensor *t = vector(b, name, suffix, n);
+    if (!t)
+        tt_refuse(b, "the tensor %s%s%s is missing", b->prefix, name, suffix);
+    return t;
+}
+
+static void read_norm(tt_build *b, const char *name, size_t channels, const tt_tensor *norm[4])
+{
+    static const char *const suffix[4] = {".weight", ".bias", ".running_mean", ".running_var"};
+    for (int i = 0; i < 4; i++)
+        norm[i] = needed(b, name, suffix[i], channels);
+    ignore(b, find(b, name, ".num_batches_tracked")); /* of training */
+}
+
+/* The tensor that holds the weight, whatever it is still to be folded with. */
+static const tt_tensor *find_weight(tt_build *b, const char *name, const tt_conv_opt *o)
+{
+    const char *const suffix = o->spectral ? ".weight_orig" : o->weight_norm ? ".weight_v" : ".weight";
+    const tt_tensor *w = find(b, name, ".weight");
+    if (w) { /* folded already; what it was made of may stand beside it */
+        static const char *const parts[] = {".weight_orig", ".weight_u", ".weight_v", ".weight_g"};
+        for (int i = 0; i < 4 && (o->spectral || o->weight_norm); i++)
+            ignore(b, find(b, name, parts[i]));
+        return w;
+    }
+    w = find(b, name, suffix);
+    if (!w)
+        tt_refuse(b, "the tensor %s%s%s is missing", b->prefix, name, suffix);
+    return w;
+}
+
+/* What the weight is folded with, as the options say. */
+static void read_folds(tt_build *b, tt_node *n, const char *name, const tt_conv_opt *o, const tt_tensor *w)
+{
+    const size_t out = w->shape[0];
+    if (find(b, name, ".weight") != w) {
+        if (o->spectral) {
+            n->spectral_u = needed(b, name, ".weight_u", out);
+            n->spectral_v = needed(b, name, ".weight_v", w->count / out);
+        } else if (o->weight_norm) {
+            n->weight_g = needed(b, name, ".weight_g", out);
+        }
+    }
+    if (o->norm)
+        read_norm(b, o->norm, out, n->norm);
+}
+
 /* What tt_conv and tt_deconv share: find the weight, check it. `in_axis` is 1 for a convolution, 0 transposed. */
 static tt_node *weighted(tt_build *b, tt_op op, tt_val x, const char *name, const tt_conv_opt *o, int in_axis)
 {
     if (!sound(b, x))
         return NULL;
-    const tt_tensor *w = find(b, name, ".weight");
+    const tt_tensor *w = find_weight(b, name, o);
     char text[256];
-    if (!w) {
-        tt_refuse(b, "the tensor %s%s.weight is missing", b->prefix, name);
+    if (!w)
         return NULL;
-    }
     use(b, w);
     const int in = tt_channels(b, x);
-    /* a fully connected layer [out,in] is a 1x1 convolution, and may be described as one */
+    /* a fully connected layer [out,in] is a 1x1 convolution, and may be described as one; so is one over a line
+     * [out,in,1] */
     const bool flat = op == TT_OP_LINEAR;
-    const bool square = (!flat && w->rank == 4 && w->shape[2] == w->shape[3]) || (w->rank == 2 && in_axis == 1);
+    const bool square = (!flat && w->rank == 4 && w->shape[2] == w->shape[3]) || (w->rank == 2 && in_axis == 1) ||
+                        (!flat && w->rank == 3 && w->shape[2] == 1 && in_axis == 1);
     const size_t k = w->rank == 4 ? w->shape[2] : 1;
     if (!square || !is_float(w) || w->shape[in_axis] != (size_t)in || k < 1 || k > MOST_KERNEL ||
         w->shape[!in_axis] < 1 || w->shape[!in_axis] > MOST_CHANNELS || (o->k && k != (size_t)o->k) ||
@@ -307,7 +364,7 @@ static tt_node *weighted(tt_build *b, tt_op op, tt_val x, const char *name, cons
         return NULL;
     }
     const int out = (int)w->shape[!in_axis];
-    const tt_tensor *bias = vector(b, name, ".bias", (size_t)out);
+    const tt_tensor *bias = (o->biased ? needed : vector)(b, name, ".bias", (size_t)out);
     const tt_tensor *slopes = NULL;
     if (o->slopes) {
         slopes = vector(b, o->slopes, "", (size_t)out);
@@ -326,6 +383,7 @@ static tt_node *weighted(tt_build *b, tt_op op, tt_val x, const char *name, cons
     n->weight = w;
     n->bias = bias;
     n->slopes = slopes;
+    read_folds(b, n, name, o, w);
     return n;
 }
 
@@ -600,6 +658,75 @@ tt_val tt_window_attention(tt_build *b, tt_val qkv, const char *table, int windo
         n->shift = shift;
     }
     return last(b, n);
+}
+
+/* ---- U-Nets, attention, strips --------------------------------------------------------------------- */
+
+tt_val tt_batch_norm(tt_build *b, tt_val x, const char *name)
+{
+    if (!sound(b, x))
+        return NOTHING;
+    tt_node *n = add(b, TT_OP_AFFINE, name, x, NOTHING, tt_channels(b, x));
+    if (n)
+        read_norm(b, name, (size_t)n->channels, n->norm);
+    return last(b, n);
+}
+
+tt_val tt_scale_shift(tt_build *b, tt_val x, float scale, float shift)
+{
+    if (!sound(b, x))
+        return NOTHING;
+    tt_node *n = add(b, TT_OP_AFFINE, "", x, NOTHING, tt_channels(b, x));
+    if (n) {
+        n->scale = scale;
+        n->lo = shift;
+    }
+    return last(b, n);
+}
+
+tt_val tt_max_pool(tt_build *b, tt_val x)
+{
+    return last(b, unary(b, TT_OP_POOL, "max pool", x, tt_channels(b, x), 1));
+}
+
+tt_val tt_blur(tt_build *b, tt_val x, tt_val like)
+{
+    if (!sound(b, x) || !sound(b, like))
+        return NOTHING;
+    return last(b, add(b, TT_OP_BLUR, "blur", x, like, tt_channels(b, x)));
+}
+
+tt_val tt_attend(tt_build *b, tt_val q, tt_val k, tt_val v)
+{
+    const int c = tt_channels(b, q);
+    if (!sound(b, q) || !sound(b, k) || !sound(b, v))
+        return NOTHING;
+    if (b->strips)
+        refuse_as(b, TT_ERR_INTERNAL, "attention cannot be run in strips");
+    if (c != tt_channels(b, k) || c > TT_MOST_SCORED)
+        tt_refuse(b, "%d and %d channels meet in the attention at %s; as many of both are wanted, at most %d", c,
+                  tt_channels(b, k), b->prefix[0] ? b->prefix : "the top", TT_MOST_SCORED);
+    return last(b, add(b, TT_OP_ATTEND, "attention", tt_concat(b, q, k), v, tt_channels(b, v)));
+}
+
+void tt_strips_begin(tt_build *b)
+{
+    b->strips = ++b->strips_so_far;
+}
+
+void tt_strips_end(tt_build *b)
+{
+    b->strips = 0;
+}
+
+float tt_scalar(tt_build *b, const char *name)
+{
+    const tt_tensor *t = needed(b, name, "", 1);
+    float value = 0;
+    if (tt_failed(b))
+        return 0;
+    b->g->scalars++;
+    return tt_tensor_floats(b->w, t, &value, &b->err) ? 0 : value;
 }
 
 /* ---- the end -------------------------------------------------------------------------------------- */

@@ -41,6 +41,12 @@ typedef struct tt_conv_opt {
     float slope;      /* TT_ACT_PRELU: the one slope of a LeakyReLU, used where `slopes` is NULL */
     const char *slopes; /* TT_ACT_PRELU: the tensor with a slope per channel */
     int out, k;       /* checked against the weight's shape where not 0 */
+    bool biased;      /* the bias must be there */
+    /* tt_conv, folded into the weights, in double: */
+    bool spectral;    /* spectral norm: `name`.weight_orig / (u . (W v)), u and v being `name`.weight_u and _v as
+                         stored; a file may hold the quotient as `name`.weight instead */
+    bool weight_norm; /* weight norm: `name`.weight_v * weight_g / |weight_v|, of each output; or `name`.weight */
+    const char *norm; /* the batch norm between the convolution and its activation */
 } tt_conv_opt;
 
 /*
@@ -94,6 +100,26 @@ tt_val tt_gelu(tt_build *b, tt_val x); /* the exact form, with erf */
  */
 tt_val tt_window_attention(tt_build *b, tt_val qkv, const char *table, int window, int shift);
 
+/* Batch norm as it is used: (x - running_mean) / sqrt(running_var + 1e-5) * weight + bias, tensors under `name`. */
+tt_val tt_batch_norm(tt_build *b, tt_val x, const char *name);
+tt_val tt_scale_shift(tt_build *b, tt_val x, float scale, float shift); /* x * scale + shift */
+tt_val tt_max_pool(tt_build *b, tt_val x);                            /* 3x3, stride 2, padded by 1 */
+/* Mean of the 2x2 pixels that end at each, the top row and the left column repeated. Where x has one row or column
+ * more than `like`, it is dropped: nearest neighbour to that size. */
+tt_val tt_blur(tt_build *b, tt_val x, tt_val like);
+/*
+ * Attention over all positions: of position j the sum over i of v[i] * softmax_i(q[i] . k[j]). q and k [C',H,W],
+ * v [C,H,W]. Not scaled, and mind the roles: the sum runs over q's positions.
+ */
+tt_val tt_attend(tt_build *b, tt_val q, tt_val k, tt_val v);
+
+/*
+ * What is described in between works on rows near each other only, and its maps are large: it is run in strips of
+ * rows, from its first operation to its last, so that no map but those used outside exists whole. Not nested.
+ */
+void tt_strips_begin(tt_build *b);
+void tt_strips_end(tt_build *b);
+
 int tt_channels(const tt_build *b, tt_val x);
 
 /* Prefix names until tt_leave(): tt_enter(b, "RDB%d.", i) makes "conv1" mean "RDB3.conv1". Nests. */
@@ -108,6 +134,8 @@ bool tt_has(const tt_build *b, const char *name);
 size_t tt_dim(const tt_build *b, const char *name, int axis);
 /* A tensor that the network does not compute with (index buffers): allowed, ignored. */
 void tt_ignore(tt_build *b, const char *name);
+/* The one number of a tensor; 0 after a failure. */
+float tt_scalar(tt_build *b, const char *name);
 
 /*
  * What no tensor says (padding mode, kind of activation): the user's word (--net key=value), else the file's

@@ -24,6 +24,10 @@ typedef enum tt_op {
     TT_OP_NORM,
     TT_OP_LINEAR,
     TT_OP_ATTENTION,
+    TT_OP_AFFINE, /* in[0] * gain + shift, a channel each: a batch norm, or the numbers scale and lo */
+    TT_OP_POOL,   /* 3x3 maximum of stride 2 */
+    TT_OP_BLUR,   /* 2x2 mean, of the size of in[1] */
+    TT_OP_ATTEND, /* in[0]: query's channels, then key's; in[1]: value */
     TT_OPS
 } tt_op;
 
@@ -38,12 +42,19 @@ typedef struct tt_node {
     tt_act act;
     float slope;
     const tt_tensor *weight, *bias, *slopes; /* borrowed from the weights (or the graph's); bias and slopes may be NULL */
+    /* What the weight is folded with, or NULL: weight / (u . W v); weight * g / |weight| for each output; then the
+     * batch norm (weight, bias, mean, variance) that follows. AFFINE: only the norm. */
+    const tt_tensor *spectral_u, *spectral_v, *weight_g, *norm[4];
     float scale, lo, hi;
     int r; /* NEAREST, SHUFFLE, UNSHUFFLE, FIT factor; CROP pixels; PAD multiple */
     float offset[4]; /* LEVELS */
     float eps; /* NORM */
     int heads, window, shift; /* ATTENTION; window 0: any other operation */
+    int strips; /* not 0: between the same tt_strips_begin() and _end() as others of this number */
 } tt_node;
+
+enum { TT_MOST_SCORED = 2048 }; /* channels of query and key */
+#define TT_NORM_EPSILON 1e-5 /* of every batch norm */
 
 struct tt_graph {
     const tt_weights *weights; /* borrowed */
@@ -53,6 +64,7 @@ struct tt_graph {
     int count;
     int input, output; /* ids */
     int prepared;      /* id: what the published network takes; the input, as a rule */
+    size_t scalars;    /* single numbers read by tt_scalar() */
 };
 
 #endif

@@ -127,13 +127,20 @@ static tt_status readable(fusing *f, const tt_node *n)
     return ok ? TT_OK : materialise(f, from);
 }
 
-/* The convolution step whose result, used only once, is this node; or NULL. */
-static tt_step *open_conv(fusing *f, int node)
+/* The step whose result, used only once, is this node; or NULL. */
+static tt_step *open_step(fusing *f, int node)
 {
     if (node < 0 || f->uses[node] != 1 || f->step_of[node] < 0)
         return NULL;
     tt_step *s = &f->net->step[f->step_of[node]];
-    return (s->op == TT_OP_CONV || s->op == TT_OP_DECONV) && s->out == node && !s->clamp ? s : NULL;
+    return s->out == node && !s->clamp && !s->relu ? s : NULL;
+}
+
+/* The same of convolutions, before their norm. */
+static tt_step *open_conv(fusing *f, int node)
+{
+    tt_step *s = open_step(f, node);
+    return s && (s->op == TT_OP_CONV || s->op == TT_OP_DECONV) && !s->norm ? s : NULL;
 }
 
 static tt_status absorb(fusing *f, tt_step *s, int node)
@@ -246,6 +253,25 @@ static tt_status elementwise(fusing *f, int node)
     return TT_OK;
 }
 
+/* Query, key, value: one piece each. */
+static tt_status attend(fusing *f, int node)
+{
+    const tt_node *n = &f->g->node[node], *both = &f->g->node[n->in[0]];
+    tt_step *s;
+    tt_status st = single(f, both->in[0]);
+    if (!st)
+        st = single(f, both->in[1]);
+    if (!st)
+        st = view_concat(f, n->in[0]);
+    if (!st)
+        st = single(f, n->in[1]);
+    if (!st)
+        st = new_step(f, node, n->in[0], &s);
+    if (!st)
+        s->in[s->pieces++] = f->pieces[n->in[1]][0];
+    return st;
+}
+
 static tt_status fuse_node(fusing *f, int node)
 {
     const tt_node *n = &f->g->node[node];
@@ -277,6 +303,25 @@ static tt_status fuse_node(fusing *f, int node)
     case TT_OP_ADD:
         st = fuse_add(f, node, &done);
         return st || done ? st : elementwise(f, node);
+    case TT_OP_AFFINE:
+        s = open_conv(f, n->in[0]);
+        if (s && !s->shuffle) {
+            s->norm = &f->net->graph->node[node];
+            return absorb(f, s, node);
+        }
+        st = elementwise(f, node);
+        if (!st)
+            f->net->step[f->step_of[node]].norm = &f->net->graph->node[node];
+        return st;
+    case TT_OP_ACT:
+        s = n->act == TT_ACT_RELU ? open_step(f, n->in[0]) : NULL;
+        if (s && (s->op == TT_OP_AFFINE || s->op == TT_OP_CONV || s->op == TT_OP_DECONV) && !s->shuffle) {
+            s->relu = true;
+            return absorb(f, s, node);
+        }
+        return n->act == TT_ACT_GELU && open_chain(f, n->in[0]) ? fuse_tokens(f, node) : elementwise(f, node);
+    case TT_OP_ATTEND:
+        return attend(f, node);
     case TT_OP_CLAMP:
         s = open_conv(f, n->in[0]);
         if (s && !s->shuffle) {
@@ -290,8 +335,6 @@ static tt_status fuse_node(fusing *f, int node)
     case TT_OP_LINEAR:
     case TT_OP_ATTENTION:
         return fuse_tokens(f, node);
-    case TT_OP_ACT:
-        return n->act == TT_ACT_GELU && open_chain(f, n->in[0]) ? fuse_tokens(f, node) : elementwise(f, node);
     case TT_OP_FIT: /* what is copied out may be cut; who reads it as a map must have one */
         return node == f->g->output ? view_crop(f, node) : elementwise(f, node);
     default:
@@ -314,6 +357,8 @@ static void order_steps(tt_net *net)
         dead++;
     memmove(net->step, net->step + dead, (size_t)(net->steps - dead) * sizeof *net->step);
     net->steps -= dead;
+    for (int i = 0; i < net->steps; i++)
+        net->step[i].strips = net->graph->node[net->step[i].out].strips;
 }
 
 static tt_status fuse(tt_net *net, const tt_graph *g, tt_error *err)
@@ -458,11 +503,14 @@ static tt_status reckon_facts(tt_net *net, tt_error *err)
             const int m = (int)ceil(reach[i].step) * (n->window ? n->window : 1);
             f->multiple = f->multiple / gcd(f->multiple, m) * m;
         }
-        if (n->weight && !n->bicubic) {
-            f->convolutions++;
-            f->parameters += n->weight->count + (n->bias ? n->bias->count : 0) + (n->slopes ? n->slopes->count : 0);
-        }
+        if (n->bicubic)
+            continue; /* weights of ours, which nobody trained */
+        f->convolutions += n->weight != NULL;
+        const tt_tensor *const trained[] = {n->weight, n->bias, n->slopes, n->weight_g, n->norm[0], n->norm[1]};
+        for (size_t j = 0; j < sizeof trained / sizeof *trained; j++)
+            f->parameters += trained[j] ? trained[j]->count : 0;
     }
+    f->parameters += g->scalars;
     tt_reach *out = &reach[g->output];
     const tt_status st = windows && !out->global ? trace_windows(net, out, err) : TT_OK;
     f->in_channels = g->node[g->input].channels;
@@ -524,8 +572,11 @@ tt_status tt_net_new(tt_net **out, const tt_graph *graph, const tt_kernels *k, t
         return st;
     }
     net->graph->weights = NULL; /* from here on nothing of the file is needed */
-    for (int i = 0; i < net->graph->count; i++)
-        net->graph->node[i].weight = net->graph->node[i].bias = net->graph->node[i].slopes = NULL;
+    for (int i = 0; i < net->graph->count; i++) {
+        tt_node *n = &net->graph->node[i];
+        n->weight = n->bias = n->slopes = n->spectral_u = n->spectral_v = n->weight_g = NULL;
+        memset(n->norm, 0, sizeof n->norm);
+    }
     *out = net;
     return TT_OK;
 }

@@ -54,7 +54,7 @@ static bool lay_out(const tt_plan *p, tt_value *v)
         return false;
     row = tt_round_up(row, (size_t)block);
     v->row = (ptrdiff_t)row;
-    if (!tt_mul(row, (size_t)v->h, &all) || all > PTRDIFF_MAX / sizeof(float))
+    if (!tt_mul(row, (size_t)v->ring, &all) || all > PTRDIFF_MAX / sizeof(float))
         return false;
     v->floats = tt_round_up(all, 16);
     return true;
@@ -97,7 +97,11 @@ static tt_status reckon_needs(tt_plan *p, tt_error *err)
     for (int i = 0; i < net->steps; i++) {
         const tt_step *s = &net->step[i];
         const tt_value *in = &p->value[s->in[0].value];
-        size_t sums;
+        size_t sums, own = 0, shared = 0;
+        if (tt_ops[s->op]->room && !tt_ops[s->op]->room(p, s, &own, &shared))
+            return tt_fail_memory(err, SIZE_MAX);
+        scratch = own > scratch ? own : scratch;
+        p->shared_floats = shared > p->shared_floats ? shared : p->shared_floats;
         if (!tt_mul((size_t)in->h, tt_round_up((size_t)in->c, 16), &sums))
             return tt_fail_memory(err, sums);
         if (tt_ops[s->op]->scratch && tt_ops[s->op]->scratch(s) > scratch)
@@ -106,14 +110,14 @@ static tt_status reckon_needs(tt_plan *p, tt_error *err)
             p->sums_count = sums;
         if (s->op != TT_OP_CONV && s->op != TT_OP_DECONV)
             continue;
-        const tt_extent own = p->extent[s->node - net->graph->node];
+        const tt_extent z = p->extent[s->node - net->graph->node];
         for (int c = 0; c < s->classes; c++)
             if (s->taps[c].segments > p->most_segments)
                 p->most_segments = s->taps[c].segments;
-        const size_t reads = ((size_t)own.w * (size_t)s->node->stride + (size_t)s->node->k + 1) * (size_t)in->b;
+        const size_t reads = ((size_t)z.w * (size_t)s->node->stride + (size_t)s->node->k + 1) * (size_t)in->b;
         if (reads > zeros)
             zeros = reads;
-        const size_t row = (size_t)own.w * tt_round_up((size_t)s->node->channels, (size_t)net->k.block);
+        const size_t row = (size_t)z.w * tt_round_up((size_t)s->node->channels, (size_t)net->k.block);
         if (s->shuffle && row > scratch)
             scratch = row;
         for (int j = 0; j < s->pieces; j++) {
@@ -143,7 +147,7 @@ static bool writes_over(const tt_plan *p, const tt_step *s, int step, tt_piece p
 {
     const tt_value *v = &p->value[piece.value], *out = &p->value[s->out];
     const bool conv = (s->op == TT_OP_CONV || s->op == TT_OP_DECONV) && !s->shuffle;
-    if (p->keep || v->last != step || piece.crop || v->c != out->c || v->h != out->h || v->w != out->w ||
+    if (p->keep || s->strips || v->last != step || piece.crop || v->c != out->c || v->h != out->h || v->w != out->w ||
         (!conv && !s->stages))
         return false;
     const tt_value *root = &p->value[v->place]; /* its borders are those of all that lie there */
@@ -180,6 +184,20 @@ static void share_places(tt_plan *p)
     }
 }
 
+/* The steps of a strip take turns, so their values live together. */
+static void take_turns(tt_plan *p)
+{
+    for (int i = 0; i < p->net->graph->count; i++)
+        for (int j = 0; j < p->strips_count; j++) {
+            const tt_strips *g = &p->strips[j];
+            tt_value *v = &p->value[i];
+            if (v->first >= g->first && v->first <= g->last)
+                v->first = g->first;
+            if (v->last >= g->first && v->last <= g->last)
+                v->last = g->last;
+        }
+}
+
 static tt_status make_values(tt_plan *p, tt_error *err)
 {
     const tt_net *net = p->net;
@@ -187,6 +205,7 @@ static tt_status make_values(tt_plan *p, tt_error *err)
         p->value[i] = (tt_value){.c = net->graph->node[i].channels,
                                  .h = p->extent[i].h,
                                  .w = p->extent[i].w,
+                                 .ring = p->extent[i].h,
                                  .b = tt_block_of(&net->k, net->graph->node[i].channels),
                                  .first = -1,
                                  .last = -1};
@@ -195,6 +214,9 @@ static tt_status make_values(tt_plan *p, tt_error *err)
         p->value[net->step[i].out].stored = true;
     reckon_lives(p);
     tt_status st = reckon_needs(p, err);
+    if (!st && !p->keep)
+        st = tt_strips_plan(p, err);
+    take_turns(p);
     share_places(p);
     for (int i = 0; i < net->graph->count && !st; i++)
         if (p->value[i].stored && !lay_out(p, &p->value[i]))
@@ -270,27 +292,38 @@ static tt_status place_values(tt_plan *p, tt_error *err)
 
 /* ---- facts and life ------------------------------------------------------------------------------- */
 
+/* What moves counts too: a value moved costs about as much as some tens of operations. */
+static double moved(const tt_value *v)
+{
+    return 32.0 * (double)v->row * v->h;
+}
+
+double tt_step_flops(const tt_plan *p, const tt_step *s)
+{
+    const int node = (int)(s->node - p->net->graph->node);
+    int channels = 0;
+    for (int j = 0; j < s->pieces; j++)
+        channels += s->in[j].channels;
+    double flops = tt_ops[s->op]->flops && !s->stages
+                       ? tt_ops[s->op]->flops(s->node, channels, p->extent[s->node->in[0]], p->extent[node])
+                       : 0;
+    for (int j = 0; j < s->stages; j++) { /* all of one size */
+        const tt_node *n = s->stage[j].node;
+        if (tt_ops[n->op]->flops)
+            flops += tt_ops[n->op]->flops(n, channels, p->extent[node], p->extent[node]);
+        channels = n->channels;
+    }
+    return flops;
+}
+
 static void reckon_work(tt_plan *p)
 {
     const tt_net *net = p->net;
     for (int i = 0; i < net->steps; i++) {
         const tt_step *s = &net->step[i];
-        const int node = (int)(s->node - net->graph->node);
-        int channels = 0;
-        for (int j = 0; j < s->pieces; j++)
-            channels += s->in[j].channels;
-        double flops = tt_ops[s->op]->flops && !s->stages
-                           ? tt_ops[s->op]->flops(s->node, channels, p->extent[s->node->in[0]], p->extent[node])
-                           : 0;
-        for (int j = 0; j < s->stages; j++) { /* all of one size */
-            const tt_node *n = s->stage[j].node;
-            if (tt_ops[n->op]->flops)
-                flops += tt_ops[n->op]->flops(n, channels, p->extent[node], p->extent[node]);
-            channels = n->channels;
-        }
+        const double flops = tt_step_flops(p, s);
         p->facts.flops += flops;
-        /* what moves counts too: a value moved costs about as much as some tens of operations */
-        p->work[i] = flops + 32.0 * (double)p->value[s->out].floats;
+        p->work[i] = flops + moved(&p->value[s->out]);
         p->work_sum += p->work[i];
     }
 }
@@ -306,7 +339,8 @@ static void reckon_plan_facts(tt_plan *p)
     f->out_h = p->extent[g->output].h;
     f->out_w = p->extent[g->output].w;
     f->steps = p->net->steps;
-    f->arena_bytes = (p->arena_floats + p->zero_floats + (size_t)p->threads * p->scratch_floats) * sizeof(float) +
+    f->arena_bytes = (p->arena_floats + p->zero_floats + p->shared_floats +
+                      (size_t)p->threads * p->scratch_floats) * sizeof(float) +
                      p->sums_count * sizeof(double) +
                      (size_t)p->threads * (size_t)p->most_segments * sizeof *p->segment;
     reckon_work(p);
@@ -318,9 +352,10 @@ static tt_status allocate(tt_plan *p, tt_error *err)
     p->arena = tt_aligned_zalloc(p->arena_floats * sizeof *p->arena);
     p->zeros = tt_aligned_zalloc(p->zero_floats * sizeof *p->zeros);
     p->scratch = tt_aligned_zalloc((size_t)p->threads * p->scratch_floats * sizeof *p->scratch);
+    p->shared = tt_aligned_zalloc(p->shared_floats * sizeof *p->shared);
     p->sums = tt_aligned_zalloc(p->sums_count * sizeof *p->sums);
     p->segment = tt_aligned_zalloc((size_t)p->threads * (size_t)p->most_segments * sizeof *p->segment);
-    if (!p->arena || !p->zeros || !p->scratch || !p->sums || !p->segment)
+    if (!p->arena || !p->zeros || !p->scratch || !p->shared || !p->sums || !p->segment)
         return tt_fail_memory(err, p->facts.arena_bytes);
     return TT_OK;
 }
@@ -365,8 +400,12 @@ void tt_plan_free(tt_plan *p)
     tt_aligned_free(p->arena);
     tt_aligned_free(p->zeros);
     tt_aligned_free(p->scratch);
+    tt_aligned_free(p->shared);
     tt_aligned_free(p->sums);
     tt_aligned_free(p->segment);
+    for (int i = 0; i < p->strips_count; i++)
+        free(p->strips[i].done);
+    free(p->strips);
     free(p->work);
     free(p->value);
     free(p->extent);
@@ -412,9 +451,10 @@ static void print_step(const tt_plan *p, int i, FILE *to)
                  n->stride);
     else
         snprintf(what, sizeof what, "%s", tt_ops[s->op]->word);
-    snprintf(fused, sizeof fused, "%s%s%s%s%s%s", conv || s->op == TT_OP_ACT ? act_word(n->act) : "",
+    snprintf(fused, sizeof fused, "%s%s%s%s%s%s%s%s%s", conv || s->op == TT_OP_ACT ? act_word(n->act) : "",
              s->shuffle ? "+shuffle" : "", s->adds ? "+add" : "", s->adds > 1 ? "+add" : "",
-             s->nearest ? "(nearest)" : "", s->clamp ? "+clamp" : "");
+             s->nearest ? "(nearest)" : "", s->clamp ? "+clamp" : "", conv && s->norm ? "+norm" : "",
+             s->relu ? "+relu" : "", s->strips && !p->keep ? " in strips" : "");
     if (conv && s->pieces > 1)
         snprintf(what + strlen(what), sizeof what - strlen(what), " of %d", s->pieces);
     if (s->stages) { /* over both columns */
@@ -427,7 +467,7 @@ static void print_step(const tt_plan *p, int i, FILE *to)
     const size_t length = strlen(name); /* the end of a long name tells more than its beginning */
     fprintf(to, "%4d  %-*.*s%s%-*.24s %-24s %4d -> %4d  %6d x %-6d %10.1f %9.2f %9.2f\n", i, wide, wide, what,
             s->stages ? "" : " ", s->stages ? 0 : 24, fused, name + (length > 24 ? length - 24 : 0), channels, v->c,
-            v->w, v->h, conv || s->stages ? p->work[i] / 1e6 - 32e-6 * (double)v->floats : 0.0,
+            v->w, v->h, 1e-6 * (p->work[i] - moved(v)),
             (double)v->floats * 4 / 1048576, (double)v->at * 4 / 1048576);
 }
 

@@ -44,6 +44,7 @@ void tt_plan_print(const tt_plan *plan, FILE *to);
 typedef struct tt_watch {
     const atomic_int *cancel; /* not 0: stop soon with TT_ERR_CANCELLED */
     void (*progress)(void *user, double done); /* 0..1 by work, on the calling thread, after each step */
+    void (*ran)(void *user, int step); /* the same way; in strips a step runs many times. For measurements */
     void *user;
 } tt_watch;
 

@@ -1,4 +1,4 @@
-/* The run of a plan on the CPU: step after step, each cut into bands of rows. */
+/* The run of a plan on the CPU: step after step, or strip after strip, each cut into bands of rows. */
 #include "engine/ops/ops.h"
 
 /* One step in flight, shared by the threads. */
@@ -7,7 +7,7 @@ typedef struct band {
     const tt_step *s; /* NULL: the copy in or out */
     const float *in;
     float *out;
-    int rows, rows_a_unit;
+    int from, rows, rows_a_unit; /* rows from..from+rows-1 */
     const atomic_int *cancel;
     void (*row)(const struct band *b, int y, int thread);
 } band;
@@ -22,7 +22,7 @@ static void run_unit(void *arg, int unit, int thread)
     const band *b = arg;
     const int end = (unit + 1) * b->rows_a_unit < b->rows ? (unit + 1) * b->rows_a_unit : b->rows;
     for (int y = unit * b->rows_a_unit; y < end && !cancelled(b->cancel); y++)
-        b->row(b, y, thread);
+        b->row(b, b->from + y, thread);
 }
 
 /* Bands small enough to share out evenly and large enough to reuse what neighbouring rows have in common. */
@@ -36,6 +36,55 @@ static void run_band(band *b, tt_pool *pool)
 static void step_row(const band *b, int y, int thread)
 {
     tt_ops[b->s->op]->row(b->p, b->s, y, thread);
+}
+
+static void early_row(const band *b, int y, int thread)
+{
+    tt_ops[b->s->op]->early_row(b->p, b->s, y, thread);
+}
+
+static void tell(const band *b, const tt_watch *watch, int step, double done)
+{
+    if (watch->ran)
+        watch->ran(watch->user, step);
+    if (watch->progress)
+        watch->progress(watch->user, done / b->p->work_sum);
+}
+
+/* Work units from..to-1 of a step. */
+static void run_step(band *b, tt_pool *pool, const tt_step *s, int from, int to)
+{
+    const tt_op_def *op = tt_ops[s->op];
+    b->s = s;
+    if (op->early_rows) {
+        b->from = 0;
+        b->rows = op->early_rows(b->p, s);
+        b->row = early_row;
+        run_band(b, pool);
+    }
+    b->from = from;
+    b->rows = to - from;
+    b->row = step_row;
+    run_band(b, pool);
+    if (op->finish)
+        op->finish(b->p, s);
+}
+
+/* The steps of a strip take turns; see engine/strips.c. */
+static void run_strips(band *b, tt_pool *pool, const tt_strips *g, double done, const tt_watch *watch)
+{
+    const tt_plan *p = b->p;
+    const int steps = g->last - g->first + 1;
+    for (int t = 0; t < g->count && !cancelled(b->cancel); t++)
+        for (int i = 0; i < steps && !cancelled(b->cancel); i++) {
+            const tt_step *s = &p->net->step[g->first + i];
+            const int from = t ? g->done[(t - 1) * steps + i] : 0, to = g->done[t * steps + i];
+            if (to > from)
+                run_step(b, pool, s, from, to);
+            done += p->work[g->first + i] * (to - from) / tt_step_rows(p, s);
+            if (to > from)
+                tell(b, watch, g->first + i, done);
+        }
 }
 
 static void copy_in_row(const band *b, int y, int thread)
@@ -78,20 +127,22 @@ tt_status tt_plan_run(tt_plan *p, tt_pool *pool, const float *in, float *out, co
     b.row = copy_in_row;
     run_band(&b, pool);
     double done = 0;
-    b.row = step_row;
+    const tt_strips *g = p->strips, *const end = g + p->strips_count;
     for (int i = 0; i < p->net->steps && !cancelled(watch->cancel); i++) {
-        b.s = &p->net->step[i];
-        const tt_op_def *op = tt_ops[b.s->op];
-        b.rows = op->rows ? op->rows(p, b.s) : p->value[b.s->out].h;
-        run_band(&b, pool);
-        if (op->finish)
-            op->finish(p, b.s);
+        if (g < end && g->first == i) {
+            run_strips(&b, pool, g, done, watch);
+            for (; i <= g->last; i++)
+                done += p->work[i];
+            i = g++->last;
+            continue;
+        }
+        run_step(&b, pool, &p->net->step[i], 0, tt_step_rows(p, &p->net->step[i]));
         done += p->work[i];
-        if (watch->progress)
-            watch->progress(watch->user, done / p->work_sum);
+        tell(&b, watch, i, done);
     }
     if (cancelled(watch->cancel))
         return tt_fail(err, TT_ERR_CANCELLED, "stopped");
+    b.from = 0;
     b.rows = p->facts.out_h;
     b.row = copy_out_row;
     run_band(&b, pool);

@@ -1,4 +1,4 @@
-#define MODELS(X) X(srcnn) X(vdsr) X(waifu2x) X(cunet) X(rrdb) X(srvgg) X(swinir)
+#define MODELS(X) X(srcnn) X(vdsr) X(waifu2x) X(cunet) X(rrdb) X(srvgg) X(swinir) X(deoldify)
 
 #include "models/models.h"
 #include "engine/weights/ncnn.h"

@@ -34,6 +34,8 @@ typedef struct tt_traits {
     int least;         /* the smallest side, border included (0: 1) */
     int block; /* not 0: global pooling inside, so the result depends on the block; a picture is cut into
                   squares of this many input pixels, border included, whatever the memory */
+    int colours; /* 1: paints a square of a grey picture, ImageNet-normalised on both sides; tt_colorize() alone knows
+                    what to do with it (src/colorize.h) */
 } tt_traits;
 
 enum { TT_LAYOUTS = 4 };

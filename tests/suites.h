@@ -21,6 +21,8 @@
     X(models_foreign) \
     X(models_ncnn_graph) \
     X(models_published) \
+    X(models_deoldify_blocks) \
+    X(models_deoldify) \
     X(src_png) \
     X(src_jpeg) \
     X(src_jpeg_damage) \

@@ -195,6 +195,7 @@ static tt_status pack_class(packing *p, tt_taps_class *c, int ry, int rx, tt_err
         return tt_fail_memory(err, bytes);
     for (int i = 0; i < c->segments; i++)
         c->count[i] = c->segment[i].count;
+    c->taps = p->taps;
     if (p->narrow)
         fill_narrow(p, c, c->weights);
     else
@@ -203,7 +204,7 @@ static tt_status pack_class(packing *p, tt_taps_class *c, int ry, int rx, tt_err
     return TT_OK;
 }
 
-/* bias and slopes, padded to whole blocks */
+/* Room for the bias, and the slopes, padded to whole blocks. */
 static tt_status pack_vectors(packing *p, const tt_weights *w, tt_error *err)
 {
     tt_step *s = p->s;
@@ -212,7 +213,7 @@ static tt_status pack_vectors(packing *p, const tt_weights *w, tt_error *err)
     s->slopes = tt_aligned_zalloc(bytes);
     if (!s->bias || !s->slopes)
         return tt_fail_memory(err, bytes);
-    tt_status st = s->node->bias ? tt_tensor_floats(w, s->node->bias, s->bias, err) : TT_OK;
+    tt_status st = TT_OK;
     for (int i = 0; !s->node->slopes && i < p->out; i++)
         s->slopes[i] = s->node->slope;
     if (!st && s->node->slopes)
@@ -236,12 +237,14 @@ static tt_status conv_pack(tt_net *net, tt_step *s, const tt_weights *w, tt_erro
         goto done;
     }
     s->classes = side * side;
-    st = tt_tensor_floats(w, n->weight, values, err);
+    st = pack_vectors(&p, w, err);
+    if (!st)
+        st = tt_fold(w, n, values, s->bias, err);
     p.w = values;
     for (int i = 0; i < s->classes && !st; i++)
         st = pack_class(&p, &s->taps[i], i / side, i % side, err);
-    if (!st)
-        st = pack_vectors(&p, w, err);
+    if (!st && s->norm)
+        st = tt_affine_pack(net, s, w, err);
 done:
     free(p.tap);
     free(values);
@@ -263,6 +266,8 @@ void tt_step_clear(tt_step *s)
     free(s->stage);
     tt_aligned_free(s->bias);
     tt_aligned_free(s->slopes);
+    tt_aligned_free(s->gain);
+    tt_aligned_free(s->shift);
     free(s->in);
     *s = (tt_step){0};
 }
@@ -318,8 +323,28 @@ static const float *segment_at(const tt_plan *p, const tt_step *s, const tt_segm
     return tt_piece_row(p, piece, row) + g->plane * v->plane + (ptrdiff_t)g->dx * v->b;
 }
 
-/* One class of pixels of one row: x = rx, rx + side, ... of row y of the convolution. */
-static void run_class(const tt_plan *p, const tt_step *s, int y, int rx, float *dst, ptrdiff_t dst_plane, int thread)
+/*
+ * Output blocks that one unit of work makes of a row. All of them as a rule; but where the weights are larger than the
+ * cache and rows are short, each row would wait for the weights to come from memory: there a unit is one row of some
+ * outputs, and the rows of the same outputs follow each other.
+ */
+enum { CACHE_FLOATS = 1 << 18, SHORT_ROW = 128 };
+static int blocks_a_unit(const tt_plan *p, const tt_step *s)
+{
+    const int block = p->net->k.block, group = p->net->k.group, blocks = (s->node->channels + block - 1) / block;
+    const ptrdiff_t taps = s->taps[0].taps;
+    if (s->op != TT_OP_CONV || s->shuffle || s->strips || s->node->channels <= TT_NARROW_MAX ||
+        own_extent(p, s).w >= SHORT_ROW || taps * blocks * block <= CACHE_FLOATS)
+        return blocks;
+    const ptrdiff_t groups = CACHE_FLOATS / (taps * block * group);
+    const ptrdiff_t some = (groups ? groups : 1) * group;
+    return some < blocks ? (int)some : blocks;
+}
+
+/* One class of pixels of one row: x = rx, rx + side, ... of row y of the convolution; outputs from block `first` on,
+ * `blocks` of them (all where the result is narrow). dst is that of block 0. */
+static void run_class(const tt_plan *p, const tt_step *s, int y, int rx, float *dst, ptrdiff_t dst_plane, int first,
+                      int blocks, int thread)
 {
     const tt_node *n = s->node;
     const tt_kernels *k = &p->net->k;
@@ -335,52 +360,63 @@ static void run_class(const tt_plan *p, const tt_step *s, int y, int rx, float *
     /* every input of one convolution has the same block, or there would be two steps: see tt_net_new() */
     tt_conv_row a = {
         .n = (width - rx + side - 1) / side,
-        .outputs = narrow ? n->channels : (n->channels + b - 1) / b,
+        .outputs = narrow ? n->channels : blocks,
         .segments = c->segments,
         .seg = seg,
         .count = c->count,
         .step = (ptrdiff_t)step_in(n) * p->value[s->in[0].value].b,
-        .weights = c->weights,
-        .bias = s->bias,
+        .weights = c->weights + c->taps * first * b,
+        .bias = s->bias + first * b,
         .act = n->act,
-        .slope = s->slopes,
+        .slope = s->slopes + first * b,
         .clamp = s->clamp && !s->shuffle,
         .lo = s->lo,
         .hi = s->hi,
-        .dst = dst + (ptrdiff_t)rx * b,
+        .dst = dst + first * dst_plane + (ptrdiff_t)rx * b,
         .dst_plane = dst_plane,
         .dst_step = (ptrdiff_t)side * b,
         .block = k->block,
         .group = k->group,
     };
     for (int i = 0; i < s->adds && !s->shuffle; i++) {
-        a.add[i] = tt_piece_row(p, s->add[i], y) + (ptrdiff_t)rx * b;
         a.add_plane[i] = p->value[s->add[i].value].plane;
+        a.add[i] = tt_piece_row(p, s->add[i], y) + first * a.add_plane[i] + (ptrdiff_t)rx * b;
         a.add_step[i] = (ptrdiff_t)side * b;
         a.scale[i] = s->scale[i];
     }
     (narrow ? k->conv_narrow : k->conv)(&a);
 }
 
-static int conv_rows(const tt_plan *p, const tt_step *s)
+static int all_blocks(const tt_plan *p, const tt_step *s)
 {
-    return own_extent(p, s).h;
+    return (s->node->channels + p->net->k.block - 1) / p->net->k.block;
 }
 
-static void conv_row(const tt_plan *p, const tt_step *s, int y, int thread)
+static int conv_rows(const tt_plan *p, const tt_step *s)
+{
+    const int some = blocks_a_unit(p, s);
+    return own_extent(p, s).h * ((all_blocks(p, s) + some - 1) / some);
+}
+
+static void conv_row(const tt_plan *p, const tt_step *s, int unit, int thread)
 {
     const tt_value *v = &p->value[s->out];
-    const int side = step_out(s->node);
+    const int side = step_out(s->node), h = own_extent(p, s).h, y = unit % h;
     if (!s->shuffle) {
+        const int some = blocks_a_unit(p, s), all = all_blocks(p, s), first = unit / h * some;
+        const int blocks = all - first < some ? all - first : some;
+        const int from = v->b > 1 ? first : 0, to = v->b > 1 ? first + blocks : v->planes;
         for (int rx = 0; rx < side; rx++)
-            run_class(p, s, y, rx, tt_row(p, v, y), v->plane, thread);
-        tt_row_border(p, v, y);
+            run_class(p, s, y, rx, tt_row(p, v, y), v->plane, first, blocks, thread);
+        if (s->norm || s->relu) /* while the row is in the cache */
+            tt_affine_row(p, s, tt_row(p, v, y), v->plane, tt_row(p, v, y), from, to);
+        tt_planes_border(p, v, y, from, to);
         return;
     }
     const int r = s->shuffle, block = p->net->k.block, width = own_extent(p, s).w;
     float *scratch = p->scratch + (size_t)thread * p->scratch_floats;
     const ptrdiff_t plane = (ptrdiff_t)width * block;
-    run_class(p, s, y, 0, scratch, plane, thread);
+    run_class(p, s, y, 0, scratch, plane, 0, all_blocks(p, s), thread);
     for (int dy = 0; dy < r; dy++) {
         tt_shuffle_row a = {.n = width, .r = r, .dy = dy, .channels = v->c, .block = block, .db = v->b,
                             .src = scratch, .src_plane = plane, .dst = tt_row(p, v, y * r + dy),

@@ -3,6 +3,7 @@
 extern const tt_op_def tt_op_input, tt_op_conv, tt_op_deconv, tt_op_concat, tt_op_add, tt_op_act, tt_op_clamp,
     tt_op_crop, tt_op_nearest, tt_op_shuffle, tt_op_unshuffle, tt_op_mean, tt_op_gate;
 extern const tt_op_def tt_op_levels, tt_op_pad, tt_op_fit, tt_op_norm, tt_op_linear, tt_op_attention;
+extern const tt_op_def tt_op_affine, tt_op_pool, tt_op_blur, tt_op_attend;
 
 const tt_op_def *const tt_ops[TT_OPS] = {
     [TT_OP_INPUT] = &tt_op_input,
@@ -24,6 +25,10 @@ const tt_op_def *const tt_ops[TT_OPS] = {
     [TT_OP_NORM] = &tt_op_norm,
     [TT_OP_LINEAR] = &tt_op_linear,
     [TT_OP_ATTENTION] = &tt_op_attention,
+    [TT_OP_AFFINE] = &tt_op_affine,
+    [TT_OP_POOL] = &tt_op_pool,
+    [TT_OP_BLUR] = &tt_op_blur,
+    [TT_OP_ATTEND] = &tt_op_attend,
 };
 
 bool tt_size_same(const tt_node *n, const tt_extent *in, tt_extent *out)
@@ -47,11 +52,21 @@ void tt_reach_same(const tt_node *n, const tt_reach *in, tt_reach *out)
     out->global |= in[1].global;
 }
 
+int tt_step_rows(const tt_plan *p, const tt_step *s)
+{
+    return tt_ops[s->op]->rows ? tt_ops[s->op]->rows(p, s) : p->value[s->out].h;
+}
+
 void tt_row_border(const tt_plan *p, const tt_value *v, int y)
+{
+    tt_planes_border(p, v, y, 0, v->planes);
+}
+
+void tt_planes_border(const tt_plan *p, const tt_value *v, int y, int from, int to)
 {
     if (!v->border)
         return;
-    for (int i = 0; i < v->planes; i++) {
+    for (int i = from; i < to; i++) {
         float *left = tt_row(p, v, y) + (ptrdiff_t)i * v->plane - (ptrdiff_t)v->border * v->b;
         float *right = left + (ptrdiff_t)(v->border + v->w) * v->b;
         const float *first = left + (ptrdiff_t)v->border * v->b, *end = right - v->b;

@@ -36,6 +36,46 @@ static double *doubles(const tt_graph *g, const tt_tensor *t)
     return d;
 }
 
+/* A batch norm of the node, by its definition. */
+static bool batch_norm(const tt_graph *g, const tt_node *n, it_map *m)
+{
+    double *t[4] = {NULL};
+    bool ok = true;
+    for (int i = 0; i < 4; i++)
+        ok = (t[i] = doubles(g, n->norm[i])) && ok;
+    for (int i = 0; ok && i < m->c * m->h * m->w; i++) {
+        const int c = i / (m->h * m->w);
+        m->v[i] = (m->v[i] - t[2][c]) / sqrt(t[3][c] + 1e-5) * t[0][c] + t[1][c];
+    }
+    for (int i = 0; i < 4; i++)
+        free(t[i]);
+    return ok;
+}
+
+/* The weight that is used: of spectral norm over u . (W v), of weight norm each output's direction times its length. */
+static double *used_weight(const tt_graph *g, const tt_node *n)
+{
+    double *w = doubles(g, n->weight), *u = doubles(g, n->spectral_u), *v = doubles(g, n->spectral_v);
+    double *length = doubles(g, n->weight_g);
+    const size_t all = n->weight->count, inner = all / n->weight->shape[0];
+    double sigma = 0;
+    for (size_t i = 0; w && u && v && i < all; i++)
+        sigma += u[i / inner] * w[i] * v[i % inner];
+    for (size_t i = 0; w && u && v && i < all; i++)
+        w[i] /= sigma;
+    for (size_t o = 0; w && length && o < all / inner; o++) {
+        double sum = 0;
+        for (size_t i = 0; i < inner; i++)
+            sum += w[o * inner + i] * w[o * inner + i];
+        for (size_t i = 0; i < inner; i++)
+            w[o * inner + i] *= length[o] / sqrt(sum);
+    }
+    free(u);
+    free(v);
+    free(length);
+    return w;
+}
+
 static int inside(int i, int n)
 {
     return i < 0 ? 0 : i >= n ? n - 1 : i;
@@ -97,10 +137,11 @@ static bool deconvolve(const tt_node *n, const it_map *in, const double *w, cons
 /* A convolution of either kind without its activation. */
 static bool linear(const tt_graph *g, const tt_node *n, const it_map *in, it_map *out)
 {
-    double *w = doubles(g, n->weight), *bias = doubles(g, n->bias);
+    double *w = used_weight(g, n), *bias = doubles(g, n->bias);
     const bool read = w && (bias || !n->bias);
     /* a linear layer is a convolution of 1x1 */
-    const bool ok = read && (n->op == TT_OP_DECONV ? deconvolve : convolve)(n, in, w, bias, out);
+    const bool ok = read && (n->op == TT_OP_DECONV ? deconvolve : convolve)(n, in, w, bias, out) &&
+                    (!n->norm[0] || batch_norm(g, n, out));
     free(w);
     free(bias);
     return ok;
@@ -214,6 +255,9 @@ static bool arithmetic(const tt_graph *g, const tt_node *n, const it_map *a, con
         case TT_OP_LEVELS:
             out->v[i] = (double)n->scale * v + (double)n->offset[i / plane];
             break;
+        case TT_OP_AFFINE: /* a batch norm follows below */
+            out->v[i] = n->norm[0] ? v : v * (double)n->scale + (double)n->lo;
+            break;
         case TT_OP_CLAMP:
             out->v[i] = fmin(fmax(v, (double)n->lo), (double)n->hi);
             break;
@@ -221,6 +265,8 @@ static bool arithmetic(const tt_graph *g, const tt_node *n, const it_map *a, con
             out->v[i] = v;
         }
     }
+    if (n->op == TT_OP_AFFINE && n->norm[0])
+        return batch_norm(g, n, out);
     return n->op != TT_OP_ACT || activate(g, n, out);
 }
 
@@ -341,6 +387,71 @@ static bool attention(const tt_graph *g, const tt_node *n, const it_map *qkv, it
     return ok;
 }
 
+/* ---- U-Nets --------------------------------------------------------------------------------------- */
+
+/* out[y,x] = the largest of in[2y-1..2y+1, 2x-1..2x+1], what lies outside being none of them */
+static bool pool(const it_map *in, it_map *out)
+{
+    if (!make(out, in->c, (in->h - 1) / 2 + 1, (in->w - 1) / 2 + 1))
+        return false;
+    double *z = out->v;
+    for (int c = 0; c < out->c; c++)
+        for (int y = 0; y < out->h; y++)
+            for (int x = 0; x < out->w; x++, z++) {
+                *z = -INFINITY;
+                for (int yy = 2 * y - 1; yy <= 2 * y + 1; yy++)
+                    for (int xx = 2 * x - 1; xx <= 2 * x + 1; xx++)
+                        if (yy >= 0 && yy < in->h && xx >= 0 && xx < in->w)
+                            *z = fmax(*z, at(in, c, yy, xx));
+            }
+    return true;
+}
+
+/* out[y,x] = mean of in[y-1..y, x-1..x] of the map padded by its edge; then the nearest neighbour to like's size */
+static bool blur(const it_map *in, const it_map *like, it_map *out)
+{
+    if (in->h - like->h < 0 || in->h - like->h > 1 || in->w - like->w < 0 || in->w - like->w > 1 ||
+        !make(out, in->c, like->h, like->w))
+        return false;
+    double *z = out->v;
+    for (int c = 0; c < out->c; c++)
+        for (int y = 0; y < out->h; y++)
+            for (int x = 0; x < out->w; x++) {
+                const int v = y * in->h / out->h, u = x * in->w / out->w;
+                const int above = v ? v - 1 : 0, left = u ? u - 1 : 0;
+                *z++ = (at(in, c, above, left) + at(in, c, above, u) + at(in, c, v, left) + at(in, c, v, u)) / 4;
+            }
+    return true;
+}
+
+/* out[c,j] = sum over i of v[c,i] * softmax over i of (sum over d of q[d,i] * k[d,j]) */
+static bool attend_all(const it_map *both, const it_map *v, it_map *out)
+{
+    const int positions = v->h * v->w, d = both->c / 2;
+    double *p = malloc((size_t)positions * sizeof *p);
+    if (both->h != v->h || both->w != v->w || !p || !make(out, v->c, v->h, v->w)) {
+        free(p);
+        return false;
+    }
+    const double *q = both->v, *k = both->v + (size_t)d * (size_t)positions;
+    for (int j = 0; j < positions; j++) {
+        double most = -INFINITY, sum = 0;
+        for (int i = 0; i < positions; i++) {
+            p[i] = 0;
+            for (int c = 0; c < d; c++)
+                p[i] += q[c * positions + i] * k[c * positions + j];
+            most = fmax(most, p[i]);
+        }
+        for (int i = 0; i < positions; i++)
+            sum += p[i] = exp(p[i] - most);
+        for (int c = 0; c < v->c; c++)
+            for (int i = 0; i < positions; i++)
+                out->v[c * positions + j] += v->v[c * positions + i] * p[i] / sum;
+    }
+    free(p);
+    return true;
+}
+
 static bool work_out(const tt_graph *g, int id, it_map *maps, const double *input, int h, int w)
 {
     const tt_node *n = &g->node[id];
@@ -376,7 +487,14 @@ static bool work_out(const tt_graph *g, int id, it_map *maps, const double *inpu
     case TT_OP_MEAN:
     case TT_OP_GATE:
     case TT_OP_LEVELS:
+    case TT_OP_AFFINE:
         return arithmetic(g, n, a, b, out);
+    case TT_OP_POOL:
+        return pool(a, out);
+    case TT_OP_BLUR:
+        return blur(a, b, out);
+    case TT_OP_ATTEND:
+        return attend_all(a, b, out);
     case TT_OPS:
         break;
     }
