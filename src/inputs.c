@@ -131,7 +131,7 @@ static const char *ext_of(const char *input, const tt_image_format *f, const tt_
 static bool is_pattern(const char *text)
 {
     return strstr(text, "{stem}") || strstr(text, "{ext}") || strstr(text, "{scale}") ||
-           strstr(text, "{size}");
+           strstr(text, "{size}") || strstr(text, "{render}");
 }
 
 /* The pattern with its words replaced, to be freed; NULL for want of memory. What else stands in braces is a
@@ -147,7 +147,9 @@ static char *fill(const char *pattern, const char *input, const char *ext, const
         {"{ext}", ext, strlen(ext)},
         {"{scale}", n->scale ? n->scale : "", n->scale ? strlen(n->scale) : 0},
         {"{size}", n->size ? n->size : "", n->size ? strlen(n->size) : 0},
+        {"{render}", n->render ? n->render : "", n->render ? strlen(n->render) : 0},
     };
+    const size_t count = sizeof words / sizeof *words;
     char *to = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&to, &size);
@@ -155,9 +157,9 @@ static char *fill(const char *pattern, const char *input, const char *ext, const
         return NULL;
     for (const char *p = pattern; *p;) {
         size_t i = 0;
-        while (i < 4 && strncmp(p, words[i].word, strlen(words[i].word)))
+        while (i < count && strncmp(p, words[i].word, strlen(words[i].word)))
             i++;
-        if (i < 4) {
+        if (i < count) {
             fwrite(words[i].text, 1, words[i].size, f);
             p += strlen(words[i].word);
         } else {
@@ -426,6 +428,8 @@ static tt_status look_at_output(search *s, char *const *operand, int operands, t
                            out);
         if (strstr(out, "{size}") && !n->size)
             return tt_fail(err, TT_ERR_USAGE, "--output is %s; there is no {size} without --size", out);
+        if (strstr(out, "{render}") && !n->render)
+            return tt_fail(err, TT_ERR_USAGE, "--output is %s; {render} is for colours", out);
         return TT_OK;
     }
     if (s->directory && there && !is_dir)

@@ -27,6 +27,7 @@ typedef struct tt_naming {
     const char *usual;  /* the pattern in directories and beside the input */
     const char *scale;  /* what {scale} stands for, or NULL: no such word */
     const char *size;   /* what {size} stands for, or NULL */
+    const char *render; /* what {render} stands for, or NULL */
     const char *format; /* -f, or NULL */
     bool recursive, overwrite;
     bool verbose; /* notes on what is passed over */
