@@ -35,6 +35,7 @@ enum {
     TT_CMD_COMPLETION = 1 << 7,
     TT_CMD_CONVERT = 1 << 8,
     TT_CMD_DENOISE = 1 << 9,
+    TT_CMD_COLORIZE = 1 << 10,
     TT_CMD_MODELS = 1 << 16, /* a group: its commands are called "models list" and so on */
     TT_CMD_MODELS_LIST = 1 << 17,
     TT_CMD_MODELS_INFO = 1 << 18,
@@ -52,6 +53,7 @@ typedef struct tt_args {
 
     const char *output, *model, *format, *depth, *icc, *only, *isa, *dtype;
     const char *use, *licence, *url, *mirror, *sha256;
+    const char *render, *contact_sheet, *frames;
     const char **net; /* "key=value", ..., NULL; or NULL. Owned, the strings are not */
     double scale, seconds, timeout;
     const char *size;  /* as typed */
@@ -60,7 +62,7 @@ typedef struct tt_args {
     uint64_t memory, max_pixels;
     bool help, man, json, quiet, verbose;
     bool tta, recursive, overwrite, skip_existing, dry_run, salvage, fail_fast;
-    bool luma, rgb, plan, installed;
+    bool luma, rgb, plan, installed, y4m;
     char *resolved; /* what `model` points to where it was found for a name; owned */
 } tt_args;
 
@@ -157,6 +159,7 @@ tt_status tt_cli_no_terminal(const char *what, tt_error *err);
 /* ---- one file a command --------------------------------------------------------------------------- */
 
 int tt_cmd_upscale(const tt_args *a); /* denoise too */
+int tt_cmd_colorize(const tt_args *a);
 int tt_cmd_compare(const tt_args *a);
 int tt_cmd_info(const tt_args *a);
 int tt_cmd_run(const tt_args *a);

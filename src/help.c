@@ -119,7 +119,8 @@ void tt_help_short(FILE *to)
           "  tintype upscale scan.jpg               writes scan_x2.jpg beside it\n"
           "  tintype upscale -s 3 in.jpg -o out.png three times as large\n"
           "  tintype upscale -r album -o large/     a whole tree\n"
-          "  tintype denoise -m net.safetensors scan.jpg  without noise or JPEG traces, scan_clean.jpg\n\n"
+          "  tintype denoise -m net.safetensors scan.jpg  without noise or JPEG traces, scan_clean.jpg\n"
+          "  tintype colorize -m FILE old.jpg       writes old_colour.jpg, with weights of DeOldify\n\n"
           "Usage: tintype COMMAND [options] INPUT... [-o OUTPUT]\n\n",
           to);
     for (const tt_command *c = tt_commands; c->name; c++)
@@ -260,18 +261,20 @@ static void roff_json(FILE *to)
         {"progress", "input, done (0 to 1), eta_s (seconds left, once it can be told)"},
         {"plan", "with --dry-run: input, output, input_width, input_height, width, height, passes, tiles, "
                  "tile_width, "
-                 "tile_height, overlap, memory_bytes, flops"},
+                 "tile_height, overlap, memory_bytes, flops; of colorize: input, output, width, height, render, side, "
+                 "memory_bytes, flops"},
         {"done",
          "input, output, input_width, input_height, width, height, model, network, seconds, "
          "network_seconds, "
-         "tiles, peak_bytes; of a fetch: input (the name), output, bytes, resumed_bytes, sha256, checked, "
-         "fetched, seconds"},
+         "tiles, peak_bytes; of colorize: input, output, width, height, model, network, render, seconds, "
+         "network_seconds, peak_bytes, and of a stream frames; of a fetch: input (the name), output, bytes, "
+         "resumed_bytes, sha256, checked, fetched, seconds"},
         {"skipped", "input, output"},
         {"error", "input, status, code (what the exit code would be for this input alone), text"},
         {"summary", "done, skipped, failed, seconds; always the last line"},
     };
-    fputs(".SH JSON\nWith \\fB\\-\\-json\\fR, \\fBtintype upscale\\fR, \\fBdenoise\\fR and \\fBmodels fetch\\fR "
-          "print a line for each event, with the "
+    fputs(".SH JSON\nWith \\fB\\-\\-json\\fR, \\fBtintype upscale\\fR, \\fBdenoise\\fR, \\fBcolorize\\fR and "
+          "\\fBmodels fetch\\fR print a line for each event, with the "
           "member \"event\"; other commands print one object for each result. More members may come; those "
           "that are there keep their meaning. In file names that are no UTF\\-8, odd bytes stand as "
           "\\exNN.\n",

@@ -51,6 +51,25 @@ const tt_command tt_commands[] = {
      "No existing file is touched without --overwrite. A result appears whole or not at all. Depth, alpha, colour "
      "profile, EXIF, XMP and resolution of the input are kept. One bad file does not stop the others.",
      tt_cmd_upscale},
+    {"colorize", TT_CMD_COLORIZE, "-m FILE INPUT... [-o OUTPUT]", 0, -1,
+     "colour black-and-white pictures and films with DeOldify's networks",
+     "tintype colorize -m artistic.pth old.jpg\twrites old_colour.jpg beside it\n"
+     "tintype colorize -m artistic.pth --render 20 old.jpg -o new.png\tquicker and more vivid\n"
+     "tintype colorize -m artistic.pth --render 10,20,35 --contact-sheet sheet.png old.jpg\tto choose from\n"
+     "tintype colorize -m stable.pth -r album -o colour/ --skip-existing\ta whole tree\n"
+     "tintype colorize -m video.pth --frames in/ -o out/\tpictures of a film, names kept\n"
+     "tintype colorize -m video.pth --y4m - -o - <old.y4m >new.y4m\ta film, between two ffmpeg\n",
+     "INPUT and OUTPUT are as for tintype upscale; the pattern is {stem}_colour.{ext}, and {render} stands for the "
+     "render factor. The luma of the picture stays, at full size and with all its bits; its own colours, if it has "
+     "any, go. Depth, alpha, colour profile and metadata are kept; a grey picture becomes RGB.\n\n"
+     "The network sees the picture as a square of 16 times the render factor. Low factors are quicker, more vivid and "
+     "often better for poor originals, high ones steadier and a little paler; 7 to 45 make sense. With several of "
+     "them each is written under a name with _r and its number; with --contact-sheet OUTPUT may be one file, which "
+     "gets the last.\n\n"
+     "With --y4m INPUT and OUTPUT are YUV4MPEG2 streams of 8 bits, 4:2:0, 4:2:2, 4:4:4 or mono (which becomes "
+     "4:4:4), as ffmpeg writes and reads them. Y stays byte for byte, U and V are new (BT.601). Frames are coloured "
+     "one by one. Of a stream that is cut short the whole frames are written.",
+     tt_cmd_colorize},
     {"compare", TT_CMD_COMPARE, "A B", 2, 2, "measure how alike two pictures are (PSNR, SSIM)",
      "tintype compare truth.png result.png\ton luma, as the papers do\n"
      "tintype compare --rgb --border 4 truth.png result.png\ton all channels, without the rim\n"
@@ -144,7 +163,8 @@ const tt_command tt_commands[] = {
 /* ---- the options ---------------------------------------------------------------------------------- */
 
 enum {
-    MAKERS = TT_CMD_UPSCALE | TT_CMD_DENOISE,
+    ENLARGERS = TT_CMD_UPSCALE | TT_CMD_DENOISE,
+    MAKERS = ENLARGERS | TT_CMD_COLORIZE,
     NETWORK = MAKERS | TT_CMD_INFO | TT_CMD_RUN,
     WEIGHTS = NETWORK | TT_CMD_CONVERT,
     PICTURES = MAKERS | TT_CMD_COMPARE | TT_CMD_INFO,
@@ -191,7 +211,14 @@ const tt_option tt_options[] = {
         .help = "the size in pixels instead of a factor; Wx or xH: the other by the picture's shape"),
     OPT("size", 0, SIZE, "WxH", TT_CMD_INFO, size,
         .help = "the input's size in pixels for --plan; 256x256 if missing"),
-    OPT("tta", 'x', FLAG, NULL, MAKERS, tta,
+    OPT("render", 0, TEXT, "N[,N...]", TT_CMD_COLORIZE, render,
+        .help = "the render factor, 1 to 128, or several; 35 if missing, 21 for weights whose name says video"),
+    OPT("contact-sheet", 0, FILE, "FILE", TT_CMD_COLORIZE, contact_sheet,
+        .help = "a picture of the input and all render factors side by side, for one INPUT"),
+    OPT("frames", 0, FILE, "DIR", TT_CMD_COLORIZE, frames,
+        .help = "colour all pictures in DIR, in the order of their names, which are kept"),
+    OPT("y4m", 0, FLAG, NULL, TT_CMD_COLORIZE, y4m, .help = "INPUT and OUTPUT are YUV4MPEG2 streams"),
+    OPT("tta", 'x', FLAG, NULL, ENLARGERS, tta,
         .help = "mean of 8 turned and mirrored runs: a little better, 8 times as slow"),
     OPT("recursive", 'r', FLAG, NULL, MAKERS, recursive,
         .help = "take the pictures in directories; the tree is kept below OUTPUT"),

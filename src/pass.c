@@ -14,6 +14,9 @@ tt_status tt_pass_init(tt_pass *p, const tt_network *net, int colours, int in_w,
     const tt_traits *t = &net->traits;
     *p = (tt_pass){.net = net, .tta = tta, .colours = colours, .in_w = in_w, .in_h = in_h, .base_w = in_w,
                    .base_h = in_h, .threads = threads};
+    if (t->colours)
+        return tt_fail(err, TT_ERR_UNSUPPORTED, "%s: the network colours pictures and does not enlarge them; use: "
+                       "tintype colorize", net->path);
     if (f->scale_den != 1 || f->scale_num < 1)
         return tt_fail(err, TT_ERR_UNSUPPORTED, "%s: a network that makes pictures smaller is not for pictures",
                        net->path);

@@ -68,7 +68,7 @@ tt_status tt_context_new(tt_context **c, const tt_context_options *o, tt_error *
 void tt_context_free(tt_context *c);
 int tt_context_threads(const tt_context *c);
 uint64_t tt_context_memory(const tt_context *c);
-/* Ask the running tt_upscale() or tt_network_run() of this context to stop with TT_ERR_CANCELLED, which
+/* Ask the running tt_upscale(), tt_colorize() or tt_network_run() of this context to stop with TT_ERR_CANCELLED, which
  * then uses the wish up; where none runs, the next one stops. From any thread or a signal handler. */
 void tt_context_cancel(tt_context *c);
 
@@ -141,6 +141,24 @@ typedef struct tt_upscale_options {
  */
 tt_status tt_upscale(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
                      tt_image **out, tt_error *err);
+
+/* ---- colour --------------------------------------------------------------------------------------- */
+
+typedef struct tt_colorize_options {
+    size_t size;
+    int render; /* the network sees a square of 16 times this, 1 to 128; 0: 35, or 21 for weights called video */
+    void (*progress)(void *user, double done); /* 0..1, on the calling thread */
+    void *user;
+} tt_colorize_options;
+/*
+ * Colours for a picture by DeOldify's network: its luma stays, its own colours go. RGB of the same size, depth, alpha
+ * and metadata. Same bytes for any thread count. TT_ERR_USAGE when the network does not colour pictures,
+ * TT_ERR_MEMORY before the work when it would take more than the budget, TT_ERR_NUMERIC as above.
+ */
+tt_status tt_colorize(tt_context *c, const tt_network *n, const tt_image *in, const tt_colorize_options *o,
+                      tt_image **out, tt_error *err);
+
+/* ---- comparing ------------------------------------------------------------------------------------ */
 
 typedef struct tt_compare_options {
     size_t size;

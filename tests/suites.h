@@ -29,6 +29,8 @@
     X(src_tiles) \
     X(src_upscale) \
     X(src_compare) \
+    X(src_colorize) \
+    X(src_y4m) \
     X(src_header) \
     X(src_digest) \
     X(src_default) \
