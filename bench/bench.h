@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "engine/status.h"
 #include "kernels/kernels.h"
 
 typedef struct tt_bench_options {
@@ -24,6 +25,13 @@ typedef struct tt_bench_options {
 
 /* Run and print. Returns 0; 1 where no case has that name; 2 where no instruction set has that name. */
 int tt_bench_run(FILE *out, const tt_bench_options *o);
+
+/*
+ * The steps of the network in a weight file, for an input of h x w, by kinds of steps: time, rate, share of the peak of
+ * all threads. `options` as above, without `only`; settings as for tt_model_build().
+ */
+tt_status tt_bench_steps(FILE *out, const char *path, const char *const *settings, int h, int w,
+                         const tt_bench_options *o, tt_error *err);
 
 /* ---- for those who write cases --------------------------------------------------------------------- */
 

@@ -143,7 +143,8 @@ const tt_command tt_commands[] = {
     {"bench", TT_CMD_BENCH, "", 0, 0, "measure the speed of this machine",
      "tintype bench\teverything, a few minutes\n"
      "tintype bench --only conv3x3\tcases with that in their name\n"
-     "tintype bench --isa all --json\tevery instruction set, for machines\n",
+     "tintype bench --isa all --json\tevery instruction set, for machines\n"
+     "tintype bench -m FILE --size 640x480\tthe steps of a network\n",
      "Times are medians; shares are of the peak that the processor showed in the same seconds.",
      tt_cmd_bench},
     {"help", TT_CMD_HELP, "[COMMAND]", 0, 2, "explain a command",
@@ -165,7 +166,7 @@ const tt_command tt_commands[] = {
 enum {
     ENLARGERS = TT_CMD_UPSCALE | TT_CMD_DENOISE,
     MAKERS = ENLARGERS | TT_CMD_COLORIZE,
-    NETWORK = MAKERS | TT_CMD_INFO | TT_CMD_RUN,
+    NETWORK = MAKERS | TT_CMD_INFO | TT_CMD_RUN | TT_CMD_BENCH,
     WEIGHTS = NETWORK | TT_CMD_CONVERT,
     PICTURES = MAKERS | TT_CMD_COMPARE | TT_CMD_INFO,
     MACHINES = TT_CMD_ALL & ~(TT_CMD_HELP | TT_CMD_COMPLETION | TT_CMD_MODELS),
@@ -189,6 +190,7 @@ const tt_option tt_options[] = {
     OPT("model", 'm', FILE, "FILE|NAME", MAKERS | TT_CMD_RUN, model,
         .help = "the weight file, or the name of one in `tintype models path`; 'default' is the network inside "
                 "the program"),
+    OPT("model", 'm', FILE, "FILE|NAME", TT_CMD_BENCH, model, .help = "the steps of this network instead"),
     OPT("for", 0, WORD, "USE", TT_CMD_MODELS_LIST, use, .words = TT_USES,
         .help = "files for photo, anime, denoise, jpeg, colour, scratches or faces"),
     OPT("license", 0, WORD, "WHICH", TT_CMD_MODELS_LIST, licence, .words = "commercial noncommercial unstated",
@@ -209,8 +211,8 @@ const tt_option tt_options[] = {
         .help = "any factor, 1.5 say; the network's own if missing, the rest is resampled"),
     OPT("size", 0, SIZE, "WxH", TT_CMD_UPSCALE, size,
         .help = "the size in pixels instead of a factor; Wx or xH: the other by the picture's shape"),
-    OPT("size", 0, SIZE, "WxH", TT_CMD_INFO, size,
-        .help = "the input's size in pixels for --plan; 256x256 if missing"),
+    OPT("size", 0, SIZE, "WxH", TT_CMD_INFO | TT_CMD_BENCH, size,
+        .help = "the input's size in pixels for --plan, or with --model; 256x256 if missing"),
     OPT("render", 0, TEXT, "N[,N...]", TT_CMD_COLORIZE, render,
         .help = "the render factor, 1 to 128, or several; 35 if missing, 21 for weights whose name says video"),
     OPT("contact-sheet", 0, FILE, "FILE", TT_CMD_COLORIZE, contact_sheet,
@@ -254,7 +256,7 @@ const tt_option tt_options[] = {
         .help = "the instruction set; the best there is if missing"),
     OPT("seconds", 0, REAL, "S", TT_CMD_BENCH, seconds, .lo = 0.001, .hi = 3600,
         .help = "for each case; 1 if missing"),
-    OPT("threads", 't', INT, "N", NETWORK | TT_CMD_BENCH, threads, .lo = 1, .hi = 1024,
+    OPT("threads", 't', INT, "N", NETWORK, threads, .lo = 1, .hi = 1024,
         .env = "TINTYPE_THREADS", .help = "all processors if missing"),
     OPT("memory", 0, BYTES, "SIZE", MAKERS | TT_CMD_RUN, memory, .lo = 1 << 20, .hi = 1e18,
         .env = "TINTYPE_MEMORY",
