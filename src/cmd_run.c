@@ -27,10 +27,12 @@ static void shape_text(const tt_tensor *t, char *to, size_t size)
         at += (size_t)snprintf(to + at, size - at, "%s%zu", i ? "," : "", t->shape[i]);
 }
 
-/* The tensor "input", or the only one. */
+/* The tensor "input" (or "in"), or the only one. */
 static tt_status choose(const tt_weights *w, const char *name, const tt_tensor **t, tt_error *err)
 {
     *t = tt_weights_find(w, "input");
+    if (!*t)
+        *t = tt_weights_find(w, "in");
     if (!*t && w->count == 1)
         *t = &w->tensors[0];
     if (*t)

@@ -88,7 +88,7 @@ const tt_command tt_commands[] = {
     {"run", TT_CMD_RUN, "IN OUT", 2, 2, "put a raw tensor through a network",
      "tintype run -m srcnn.safetensors in.safetensors out.safetensors\n"
      "tintype run --net padding=zero -m srcnn.safetensors in.safetensors out.safetensors\n",
-     "IN is a safetensors file with a tensor 'input', or with one tensor only, of shape [C,H,W] or "
+     "IN is a safetensors file with a tensor 'input' (or 'in'), or with one tensor only, of shape [C,H,W] or "
      "[1,C,H,W]. OUT gets the tensor 'output' of the same rank: what the published network gives, without "
      "tiles, resampling or clamping.",
      tt_cmd_run},

@@ -429,9 +429,11 @@ END_TEST
 START_TEST(run_takes_and_refuses_tensors)
 {
     const size_t chw[] = {3, 5, 7}, one[] = {1, 3, 5, 7}, two[] = {2, 3, 5, 7}, thin[] = {5, 7};
-    const char *const other[] = {"x"}, *const both[] = {"x", "y"}, *const input[] = {"a", "input"};
+    const char *const other[] = {"x"}, *const both[] = {"x", "y"}, *const input[] = {"a", "input"},
+                *const in[] = {"a", "in"};
     tensor_file("chw", other, 1, 3, chw);
     tensor_file("one", input, 2, 4, one);
+    tensor_file("short", in, 2, 3, chw);
     tensor_file("two", other, 1, 4, two);
     tensor_file("thin", other, 1, 2, thin);
     tensor_file("both", both, 2, 3, chw);
@@ -443,6 +445,8 @@ START_TEST(run_takes_and_refuses_tensors)
            pipe = pg_shell("\"$T\" run - - <chw >piped.out && cmp piped.out chw.out");
     EXPECT(a, 0, "[3,5,7] -> chw.out [3,10,14]");
     EXPECT(b, 0, "one.out");
+    pg_run named = RUN("run", "short", "short.out");
+    EXPECT(named, 0, "short.out");
     EXPECT(c, 65, "two: x has the shape [2,3,5,7]");
     EXPECT(d, 65, "thin: x has the shape [5,7]");
     EXPECT(e, 65, "both: holds 2 tensors and none is called \"input\"");
