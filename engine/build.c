@@ -22,8 +22,6 @@ struct tt_build {
     char prefix[TT_MAX_NAME + 1];
     size_t marks[64]; /* lengths of the prefix before each tt_enter() */
     int depth;
-    int strips;    /* of nodes added now; 0: not in strips */
-    int strips_so_far;
     tt_error err; /* the first */
 };
 
@@ -205,8 +203,7 @@ static tt_node *add(tt_build *b, tt_op op, const char *name, tt_val x, tt_val y,
         b->room = room;
     }
     tt_node *n = &g->node[g->count];
-    *n = (tt_node){.op = op, .in = {x.id, y.id}, .channels = channels, .k = 1, .stride = 1, .r = 1, .scale = 1,
-                   .strips = b->strips};
+    *n = (tt_node){.op = op, .in = {x.id, y.id}, .channels = channels, .k = 1, .stride = 1, .r = 1, .scale = 1};
     const size_t size = strlen(b->prefix) + strlen(name) + 1;
     n->name = malloc(size);
     if (!n->name) {
@@ -701,22 +698,10 @@ tt_val tt_attend(tt_build *b, tt_val q, tt_val k, tt_val v)
     const int c = tt_channels(b, q);
     if (!sound(b, q) || !sound(b, k) || !sound(b, v))
         return NOTHING;
-    if (b->strips)
-        refuse_as(b, TT_ERR_INTERNAL, "attention cannot be run in strips");
     if (c != tt_channels(b, k) || c > TT_MOST_SCORED)
         tt_refuse(b, "%d and %d channels meet in the attention at %s; as many of both are wanted, at most %d", c,
                   tt_channels(b, k), b->prefix[0] ? b->prefix : "the top", TT_MOST_SCORED);
     return last(b, add(b, TT_OP_ATTEND, "attention", tt_concat(b, q, k), v, tt_channels(b, v)));
-}
-
-void tt_strips_begin(tt_build *b)
-{
-    b->strips = ++b->strips_so_far;
-}
-
-void tt_strips_end(tt_build *b)
-{
-    b->strips = 0;
 }
 
 float tt_scalar(tt_build *b, const char *name)

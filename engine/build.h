@@ -113,13 +113,6 @@ tt_val tt_blur(tt_build *b, tt_val x, tt_val like);
  */
 tt_val tt_attend(tt_build *b, tt_val q, tt_val k, tt_val v);
 
-/*
- * What is described in between works on rows near each other only, and its maps are large: it is run in strips of
- * rows, from its first operation to its last, so that no map but those used outside exists whole. Not nested.
- */
-void tt_strips_begin(tt_build *b);
-void tt_strips_end(tt_build *b);
-
 int tt_channels(const tt_build *b, tt_val x);
 
 /* Prefix names until tt_leave(): tt_enter(b, "RDB%d.", i) makes "conv1" mean "RDB3.conv1". Nests. */

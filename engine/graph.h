@@ -50,7 +50,6 @@ typedef struct tt_node {
     float offset[4]; /* LEVELS */
     float eps; /* NORM */
     int heads, window, shift; /* ATTENTION; window 0: any other operation */
-    int strips; /* not 0: between the same tt_strips_begin() and _end() as others of this number */
 } tt_node;
 
 enum { TT_MOST_SCORED = 2048 }; /* channels of query and key */

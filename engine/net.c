@@ -357,8 +357,6 @@ static void order_steps(tt_net *net)
         dead++;
     memmove(net->step, net->step + dead, (size_t)(net->steps - dead) * sizeof *net->step);
     net->steps -= dead;
-    for (int i = 0; i < net->steps; i++)
-        net->step[i].strips = net->graph->node[net->step[i].out].strips;
 }
 
 static tt_status fuse(tt_net *net, const tt_graph *g, tt_error *err)

@@ -60,35 +60,6 @@ static bool lay_out(const tt_plan *p, tt_value *v)
     return true;
 }
 
-static void used_at(tt_plan *p, tt_piece piece, int step)
-{
-    tt_value *v = &p->value[piece.value];
-    if (step > v->last)
-        v->last = step;
-}
-
-/* Lifetimes: from the step that writes to the last one that reads. */
-static void reckon_lives(tt_plan *p)
-{
-    const tt_net *net = p->net;
-    for (int i = 0; i < net->steps; i++) {
-        const tt_step *s = &net->step[i];
-        p->value[s->out].first = p->value[s->out].last = i;
-        for (int j = 0; j < s->pieces; j++)
-            used_at(p, s->in[j], i);
-        for (int j = 0; j < s->adds; j++)
-            used_at(p, s->add[j], i);
-        if (s->op == TT_OP_GATE)
-            used_at(p, s->gate, i);
-    }
-    for (int i = 0; i < net->result_pieces; i++)
-        used_at(p, net->result[i], net->steps);
-    for (int i = 0; i < net->graph->count && p->keep; i++) {
-        p->value[i].first = -1;
-        p->value[i].last = net->steps;
-    }
-}
-
 /* Borders that convolutions read, and the most of what else they need. */
 static tt_status reckon_needs(tt_plan *p, tt_error *err)
 {
@@ -134,68 +105,13 @@ static tt_status reckon_needs(tt_plan *p, tt_error *err)
             v->border = behind > v->border ? behind : v->border;
         }
     }
+    for (int i = 0; i < net->graph->count; i++) {
+        p->value[i].reads = p->value[i].border;
+        p->value[i].reads_edge = p->value[i].replicate;
+    }
     p->zero_floats = tt_round_up(zeros + 64, 16);
     p->scratch_floats = tt_round_up(scratch, 16);
     return TT_OK;
-}
-
-/*
- * May the step's result lie where its input value v lay, for nobody reads that afterwards? Chains on tokens read only
- * pixels that they write themselves; a convolution may add v, if it does not convolve it too.
- */
-static bool writes_over(const tt_plan *p, const tt_step *s, int step, tt_piece piece)
-{
-    const tt_value *v = &p->value[piece.value], *out = &p->value[s->out];
-    const bool conv = (s->op == TT_OP_CONV || s->op == TT_OP_DECONV) && !s->shuffle;
-    if (p->keep || s->strips || v->last != step || piece.crop || v->c != out->c || v->h != out->h || v->w != out->w ||
-        (!conv && !s->stages))
-        return false;
-    const tt_value *root = &p->value[v->place]; /* its borders are those of all that lie there */
-    if (root->border && out->border && root->replicate != out->replicate)
-        return false;
-    for (int i = 0; conv && i < s->pieces; i++)
-        if (s->in[i].value == piece.value)
-            return false;
-    return true;
-}
-
-/* One place for values that follow each other in it; the first of them stands for all. */
-static void share_places(tt_plan *p)
-{
-    const tt_net *net = p->net;
-    for (int i = 0; i < net->graph->count; i++)
-        p->value[i].place = i;
-    for (int i = 0; i < net->steps; i++) {
-        const tt_step *s = &net->step[i];
-        tt_value *out = &p->value[s->out];
-        for (int j = 0; j < 1 + s->adds && out->place == s->out; j++) {
-            const tt_piece piece = j ? s->add[j - 1] : s->in[0];
-            if ((j || s->stages) && writes_over(p, s, i, piece))
-                out->place = p->value[piece.value].place;
-        }
-        tt_value *root = &p->value[out->place];
-        root->last = out->last > root->last ? out->last : root->last;
-        root->replicate = out->border ? out->replicate : root->replicate;
-        root->border = out->border > root->border ? out->border : root->border;
-    }
-    for (int i = 0; i < net->graph->count; i++) {
-        p->value[i].border = p->value[p->value[i].place].border;
-        p->value[i].replicate = p->value[p->value[i].place].replicate;
-    }
-}
-
-/* The steps of a strip take turns, so their values live together. */
-static void take_turns(tt_plan *p)
-{
-    for (int i = 0; i < p->net->graph->count; i++)
-        for (int j = 0; j < p->strips_count; j++) {
-            const tt_strips *g = &p->strips[j];
-            tt_value *v = &p->value[i];
-            if (v->first >= g->first && v->first <= g->last)
-                v->first = g->first;
-            if (v->last >= g->first && v->last <= g->last)
-                v->last = g->last;
-        }
 }
 
 static tt_status make_values(tt_plan *p, tt_error *err)
@@ -205,24 +121,11 @@ static tt_status make_values(tt_plan *p, tt_error *err)
         p->value[i] = (tt_value){.c = net->graph->node[i].channels,
                                  .h = p->extent[i].h,
                                  .w = p->extent[i].w,
-                                 .ring = p->extent[i].h,
-                                 .b = tt_block_of(&net->k, net->graph->node[i].channels),
-                                 .first = -1,
-                                 .last = -1};
+                                 .b = tt_block_of(&net->k, net->graph->node[i].channels)};
     p->value[net->graph->input].stored = true;
     for (int i = 0; i < net->steps; i++)
         p->value[net->step[i].out].stored = true;
-    reckon_lives(p);
-    tt_status st = reckon_needs(p, err);
-    if (!st && !p->keep)
-        st = tt_strips_plan(p, err);
-    take_turns(p);
-    share_places(p);
-    for (int i = 0; i < net->graph->count && !st; i++)
-        if (p->value[i].stored && !lay_out(p, &p->value[i]))
-            st = tt_fail(err, TT_ERR_MEMORY, "a picture of %d x %d pixels is too large for this machine",
-                         p->extent[net->graph->input].w, p->extent[net->graph->input].h);
-    return st;
+    return reckon_needs(p, err);
 }
 
 /* ---- the arena ------------------------------------------------------------------------------------ */
@@ -274,6 +177,7 @@ static tt_status place_values(tt_plan *p, tt_error *err)
         if (p->value[i].stored) {
             if (p->value[i].place == i)
                 list[n++] = &p->value[i];
+            p->facts.unshared_bytes += sizeof(float) * (double)p->value[i].row * p->value[i].h;
             if (!tt_add(sum, p->value[i].floats, &sum) || sum > PTRDIFF_MAX / sizeof(float))
                 st = tt_fail_memory(err, sum);
         }
@@ -285,9 +189,189 @@ static tt_status place_values(tt_plan *p, tt_error *err)
     }
     for (int i = 0; i < count; i++)
         p->value[i].at = p->value[p->value[i].place].at;
-    p->facts.unshared_bytes = sum * sizeof(float);
     free(list);
     return st;
+}
+
+/* ---- whole maps or strips --------------------------------------------------------------------------- */
+
+#define SMALL ((size_t)16 << 20) /* floats: where maps take no more, there is nothing to save */
+
+/*
+ * May the step's result lie where its input value v lay, for nobody reads that afterwards? Chains on tokens read only
+ * pixels that they write themselves; a convolution may add v, if it does not convolve it too.
+ */
+static bool writes_over(const tt_plan *p, const tt_step *s, int task, tt_piece piece)
+{
+    const tt_value *v = &p->value[piece.value], *out = &p->value[s->out];
+    const bool conv = (s->op == TT_OP_CONV || s->op == TT_OP_DECONV) && !s->shuffle;
+    if (p->keep || v->last != task || p->task[task].group_end - p->task[task].group > 1 || out->ring != out->h ||
+        piece.crop || v->c != out->c || v->h != out->h || v->w != out->w || (!conv && !s->stages))
+        return false;
+    const tt_value *root = &p->value[v->place]; /* its borders are those of all that lie there */
+    if (root->border && out->border && root->replicate != out->replicate)
+        return false;
+    for (int i = 0; conv && i < s->pieces; i++)
+        if (s->in[i].value == piece.value)
+            return false;
+    return true;
+}
+
+/* One place for values that follow each other in it; the first of them stands for all. */
+static void share_places(tt_plan *p)
+{
+    const tt_net *net = p->net;
+    for (int i = 0; i < net->graph->count; i++) {
+        p->value[i].place = i;
+        p->value[i].border = p->value[i].reads;
+        p->value[i].replicate = p->value[i].reads_edge;
+    }
+    for (int i = 0; i < net->steps; i++) {
+        const tt_step *s = &net->step[i];
+        tt_value *out = &p->value[s->out];
+        for (int j = 0; j < 1 + s->adds && out->place == s->out; j++) {
+            const tt_piece piece = j ? s->add[j - 1] : s->in[0];
+            if ((j || s->stages) && writes_over(p, s, i + 1, piece))
+                out->place = p->value[piece.value].place;
+        }
+        tt_value *root = &p->value[out->place];
+        root->last = out->last > root->last ? out->last : root->last;
+        root->replicate = out->border ? out->replicate : root->replicate;
+        root->border = out->border > root->border ? out->border : root->border;
+    }
+    for (int i = 0; i < net->graph->count; i++) {
+        p->value[i].border = p->value[p->value[i].place].border;
+        p->value[i].replicate = p->value[p->value[i].place].replicate;
+    }
+}
+
+/* The most floats that values take at a time with strips of `rows`; SIZE_MAX: too many to count. */
+static size_t measure(tt_plan *p, int rows)
+{
+    const int tasks = p->net->steps + 2;
+    size_t now = 0, most = 0;
+    tt_strips_schedule(p, rows);
+    share_places(p);
+    for (int a = 0; a <= tasks; a++)
+        p->task[a].change = 0;
+    for (int i = 0; i < p->net->graph->count; i++) {
+        tt_value *v = &p->value[i];
+        if (!v->stored)
+            continue;
+        if (!lay_out(p, v))
+            return SIZE_MAX;
+        if (v->place != i)
+            continue;
+        p->task[v->first].change += v->floats;
+        p->task[v->last + 1].change -= v->floats;
+    }
+    for (int a = 0; a < tasks; a++) {
+        now += p->task[a].change;
+        most = now > most ? now : most;
+    }
+    return most;
+}
+
+/* Barriers alone in any case, the others as told. */
+static void set_alone(tt_plan *p, bool alone)
+{
+    for (int a = 0; a < p->net->steps + 2; a++) {
+        p->task[a].alone = alone || tt_strips_barrier(p, a);
+        p->task[a].cut = false;
+    }
+}
+
+/* The end of the tasks from `from` on that make as many rows each. */
+static int section_end(const tt_plan *p, int from)
+{
+    const tt_task *t = &p->task[from];
+    int a = from + 1;
+    while (a < p->net->steps + 2 && p->task[a].rate == t->rate && p->task[a].alone == t->alone)
+        a++;
+    return a;
+}
+
+/* Do steps of these tasks read their weights from memory for each strip, since they are larger than the cache and rows
+ * are short? */
+static bool reads_weights_often(const tt_plan *p, int from, int end)
+{
+    for (int a = from; a < end; a++) {
+        const tt_step *s = a > 0 && a <= p->net->steps ? tt_task_step(p, a) : NULL;
+        tt_part whole;
+        int blocks;
+        if (!s || !tt_ops[s->op]->whole)
+            continue;
+        tt_ops[s->op]->whole(p, s, &whole, &blocks);
+        if (blocks < whole.to)
+            return true;
+    }
+    return false;
+}
+
+/* Where the heights change a group may end, and between such places whole maps may be smaller than all rings at once; or
+ * not much larger, where strips would cost time. */
+static size_t divide(tt_plan *p, int rows, size_t best)
+{
+    const size_t much = best / 8;
+    for (int a = 0, end; a < p->net->steps + 2; a = end) {
+        end = section_end(p, a);
+        if (p->task[a].alone)
+            continue;
+        for (int i = a; i < end; i++)
+            p->task[i].alone = true;
+        size_t n = measure(p, rows);
+        if (n < best || (n - best < much && reads_weights_often(p, a, end))) {
+            best = n;
+            continue;
+        }
+        for (int i = a; i < end; i++)
+            p->task[i].alone = false;
+        p->task[a].cut = true;
+        n = measure(p, rows);
+        p->task[a].cut = n < best;
+        best = n < best ? n : best;
+    }
+    return best;
+}
+
+/*
+ * Strips where they save memory. Low ones take less of it; high ones make fewer rounds over the weights, so they are as
+ * high as costs little.
+ */
+static size_t choose_strips(tt_plan *p, const tt_plan_options *o)
+{
+    enum { LOW = 4, HIGH = 64 };
+    const int asked = p->keep ? TT_WHOLE : o ? o->strip : 0;
+    size_t most = o && o->most ? o->most / sizeof(float) : SIZE_MAX;
+    set_alone(p, asked <= 0);
+    const size_t whole = measure(p, asked < 0 ? 0 : asked);
+    if (asked || (whole <= SMALL && whole <= most))
+        return whole;
+    set_alone(p, false);
+    const size_t low = divide(p, LOW, measure(p, LOW));
+    if (low >= whole) {
+        set_alone(p, true);
+        return measure(p, 0);
+    }
+    const size_t enough = low + low / 8 > SMALL ? low + low / 8 : SMALL;
+    most = enough < most ? enough : most;
+    int rows = HIGH;
+    size_t n = measure(p, rows);
+    for (; n > most && rows > 1; n = measure(p, rows))
+        rows /= 2;
+    return n;
+}
+
+static tt_status arrange(tt_plan *p, const tt_plan_options *o, tt_error *err)
+{
+    if (choose_strips(p, o) > PTRDIFF_MAX / sizeof(float))
+        return tt_fail(err, TT_ERR_MEMORY, "a picture of %d x %d pixels is too large for this machine", p->facts.in_w,
+                       p->facts.in_h);
+    for (int i = 0; i < p->net->graph->count && p->keep; i++) {
+        p->value[i].first = 0;
+        p->value[i].last = p->net->steps + 1;
+    }
+    return place_values(p, err);
 }
 
 /* ---- facts and life ------------------------------------------------------------------------------- */
@@ -328,7 +412,7 @@ static void reckon_work(tt_plan *p)
     }
 }
 
-static void reckon_plan_facts(tt_plan *p)
+static void reckon_sizes(tt_plan *p)
 {
     const tt_graph *g = p->net->graph;
     tt_plan_facts *f = &p->facts;
@@ -339,11 +423,30 @@ static void reckon_plan_facts(tt_plan *p)
     f->out_h = p->extent[g->output].h;
     f->out_w = p->extent[g->output].w;
     f->steps = p->net->steps;
-    f->arena_bytes = (p->arena_floats + p->zero_floats + p->shared_floats +
+}
+
+/* A row of the input is no larger than one of its value, and that was counted; of the output, too, but for views. */
+static size_t take_floats(const tt_plan *p)
+{
+    const tt_plan_facts *f = &p->facts;
+    return (size_t)f->in_channels * (size_t)f->take_rows * (size_t)f->in_w;
+}
+static size_t give_floats(const tt_plan *p)
+{
+    const tt_plan_facts *f = &p->facts;
+    return (size_t)f->out_channels * (size_t)f->give_rows * (size_t)f->out_w;
+}
+
+static void reckon_memory(tt_plan *p)
+{
+    tt_plan_facts *f = &p->facts;
+    f->strip = p->strip;
+    f->take_rows = p->task[0].advance;
+    f->give_rows = p->task[p->net->steps + 1].advance;
+    f->arena_bytes = (p->arena_floats + p->zero_floats + p->shared_floats + take_floats(p) + give_floats(p) +
                       (size_t)p->threads * p->scratch_floats) * sizeof(float) +
                      p->sums_count * sizeof(double) +
                      (size_t)p->threads * (size_t)p->most_segments * sizeof *p->segment;
-    reckon_work(p);
 }
 
 /* The arena is zeroed when made, so that lanes without a channel hold no denormal and no not-a-number. */
@@ -355,7 +458,9 @@ static tt_status allocate(tt_plan *p, tt_error *err)
     p->shared = tt_aligned_zalloc(p->shared_floats * sizeof *p->shared);
     p->sums = tt_aligned_zalloc(p->sums_count * sizeof *p->sums);
     p->segment = tt_aligned_zalloc((size_t)p->threads * (size_t)p->most_segments * sizeof *p->segment);
-    if (!p->arena || !p->zeros || !p->scratch || !p->shared || !p->sums || !p->segment)
+    p->take = tt_aligned_zalloc(take_floats(p) * sizeof *p->take);
+    p->give = tt_aligned_zalloc(give_floats(p) * sizeof *p->give);
+    if (!p->arena || !p->zeros || !p->scratch || !p->shared || !p->sums || !p->segment || !p->take || !p->give)
         return tt_fail_memory(err, p->facts.arena_bytes);
     return TT_OK;
 }
@@ -376,12 +481,17 @@ tt_status tt_plan_new(tt_plan **plan, const tt_net *net, int h, int w, const tt_
     tt_status st = p->extent && p->value && p->work ? TT_OK : tt_fail_memory(err, nodes * sizeof *p->value);
     if (!st)
         st = infer(net, p->extent, h, w, err);
-    if (!st)
-        st = make_values(p, err);
-    if (!st)
-        st = place_values(p, err);
     if (!st) {
-        reckon_plan_facts(p);
+        reckon_sizes(p);
+        st = make_values(p, err);
+    }
+    if (!st)
+        st = tt_strips_init(p, err);
+    if (!st)
+        st = arrange(p, o, err);
+    if (!st) {
+        reckon_work(p);
+        reckon_memory(p);
         if (!o || !o->only_size)
             st = allocate(p, err);
     }
@@ -403,9 +513,10 @@ void tt_plan_free(tt_plan *p)
     tt_aligned_free(p->shared);
     tt_aligned_free(p->sums);
     tt_aligned_free(p->segment);
-    for (int i = 0; i < p->strips_count; i++)
-        free(p->strips[i].done);
-    free(p->strips);
+    tt_aligned_free(p->take);
+    tt_aligned_free(p->give);
+    free(p->task);
+    free(p->use);
     free(p->work);
     free(p->value);
     free(p->extent);
@@ -415,76 +526,4 @@ void tt_plan_free(tt_plan *p)
 void tt_plan_get_facts(const tt_plan *p, tt_plan_facts *f)
 {
     *f = p->facts;
-}
-
-/* ---- for people ----------------------------------------------------------------------------------- */
-
-static const char *act_word(tt_act act)
-{
-    static const char *const word[] = {"", "+relu", "+prelu", "+sigmoid", "+gelu"};
-    return word[act];
-}
-
-/* "layer norm+linear+gelu+linear" */
-static void chain_text(const tt_step *s, char *to, size_t room)
-{
-    size_t at = 0;
-    for (int i = 0; i < s->stages && at < room; i++) {
-        const tt_node *n = s->stage[i].node;
-        const char *word = n->op == TT_OP_ACT ? act_word(n->act) + 1 : tt_ops[n->op]->word;
-        at += (size_t)snprintf(to + at, room - at, "%s%s", i ? "+" : "", word);
-    }
-}
-
-static void print_step(const tt_plan *p, int i, FILE *to)
-{
-    const tt_step *s = &p->net->step[i];
-    const tt_node *n = s->node;
-    const tt_value *v = &p->value[s->out];
-    const bool conv = s->op == TT_OP_CONV || s->op == TT_OP_DECONV;
-    char what[96], fused[96];
-    int channels = 0;
-    for (int j = 0; j < s->pieces; j++)
-        channels += s->in[j].channels;
-    if (conv)
-        snprintf(what, sizeof what, n->stride > 1 ? "%s %dx%d /%d" : "%s %dx%d", tt_ops[s->op]->word, n->k, n->k,
-                 n->stride);
-    else
-        snprintf(what, sizeof what, "%s", tt_ops[s->op]->word);
-    snprintf(fused, sizeof fused, "%s%s%s%s%s%s%s%s%s", conv || s->op == TT_OP_ACT ? act_word(n->act) : "",
-             s->shuffle ? "+shuffle" : "", s->adds ? "+add" : "", s->adds > 1 ? "+add" : "",
-             s->nearest ? "(nearest)" : "", s->clamp ? "+clamp" : "", conv && s->norm ? "+norm" : "",
-             s->relu ? "+relu" : "", s->strips && !p->keep ? " in strips" : "");
-    if (conv && s->pieces > 1)
-        snprintf(what + strlen(what), sizeof what - strlen(what), " of %d", s->pieces);
-    if (s->stages) { /* over both columns */
-        chain_text(s, what, sizeof what);
-        snprintf(what + strlen(what), sizeof what - strlen(what), "%s", fused);
-        fused[0] = 0;
-    }
-    const int wide = s->stages ? 49 : 24;
-    const char *name = conv || s->stages ? n->name : "";
-    const size_t length = strlen(name); /* the end of a long name tells more than its beginning */
-    fprintf(to, "%4d  %-*.*s%s%-*.24s %-24s %4d -> %4d  %6d x %-6d %10.1f %9.2f %9.2f\n", i, wide, wide, what,
-            s->stages ? "" : " ", s->stages ? 0 : 24, fused, name + (length > 24 ? length - 24 : 0), channels, v->c,
-            v->w, v->h, 1e-6 * (p->work[i] - moved(v)),
-            (double)v->floats * 4 / 1048576, (double)v->at * 4 / 1048576);
-}
-
-void tt_plan_print(const tt_plan *p, FILE *to)
-{
-    fprintf(to, "%4s  %-24s %-24s %-24s %4s    %4s  %6s   %-6s %10s %9s %9s\n", "step", "operation", "fused", "weights",
-            "in", "out", "width", "height", "MFLOP", "MiB", "at MiB");
-    for (int i = 0; i < p->net->steps; i++)
-        print_step(p, i, to);
-    const tt_net_facts *f = &p->net->facts;
-    if (f->global)
-        fprintf(to, "every output pixel depends on every input pixel, ");
-    else
-        fprintf(to, "receptive field %d x %d, ", f->receptive_field, f->receptive_field);
-    fprintf(to, "weights %.1f MiB\n", (double)f->packed_bytes / 1048576);
-    fprintf(to, "input %d x %d x %d, output %d x %d x %d, %.3f GFLOP, arena %.1f MiB (%.1f MiB without reuse)\n",
-            p->facts.in_channels, p->facts.in_w, p->facts.in_h, p->facts.out_channels, p->facts.out_w,
-            p->facts.out_h, p->facts.flops / 1e9, (double)p->facts.arena_bytes / 1048576,
-            (double)p->facts.unshared_bytes / 1048576);
 }

@@ -1,152 +1,231 @@
-/* The run of a plan on the CPU: step after step, or strip after strip, each cut into bands of rows. */
+/* The run of a plan on the CPU: task after task or strip after strip, each task's units shared out to the
+ * threads. */
 #include "engine/ops/ops.h"
 
-/* One step in flight, shared by the threads. */
-typedef struct band {
-    const tt_plan *p;
-    const tt_step *s; /* NULL: the copy in or out */
-    const float *in;
-    float *out;
-    int from, rows, rows_a_unit; /* rows from..from+rows-1 */
-    const atomic_int *cancel;
-    void (*row)(const struct band *b, int y, int thread);
-} band;
+#include <string.h>
 
-static bool cancelled(const atomic_int *cancel)
+/* A run, and the task in flight, shared by the threads. */
+typedef struct run {
+    tt_plan *p;
+    tt_pool *pool;
+    const tt_flow *flow;
+    const tt_watch *watch;
+    double work;                 /* done */
+    const tt_step *s;            /* NULL: the copy in or out */
+    int from, rows, rows_a_unit; /* rows from..from+rows-1 */
+    tt_part whole; /* where rows are divided: all of one, and the columns and blocks of a part */
+    int columns, blocks, across; /* across: parts beside each other */
+    void (*row)(const struct run *r, int y, int thread);
+} run;
+
+static bool cancelled(const run *r)
 {
-    return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
+    return r->watch->cancel && atomic_load_explicit(r->watch->cancel, memory_order_relaxed);
 }
 
 static void run_unit(void *arg, int unit, int thread)
 {
-    const band *b = arg;
-    const int end = (unit + 1) * b->rows_a_unit < b->rows ? (unit + 1) * b->rows_a_unit : b->rows;
-    for (int y = unit * b->rows_a_unit; y < end && !cancelled(b->cancel); y++)
-        b->row(b, b->from + y, thread);
+    const run *r = arg;
+    const int end = (unit + 1) * r->rows_a_unit < r->rows ? (unit + 1) * r->rows_a_unit : r->rows;
+    for (int y = unit * r->rows_a_unit; y < end && !cancelled(r); y++)
+        r->row(r, r->from + y, thread);
 }
 
-/* Bands small enough to share out evenly and large enough to reuse what neighbouring rows have in common. */
-static void run_band(band *b, tt_pool *pool)
+/* Parts of the same outputs follow each other. */
+static void run_part(void *arg, int unit, int thread)
 {
-    const int share = b->rows / (8 * tt_pool_threads(pool));
-    b->rows_a_unit = share < 1 ? 1 : share > 16 ? 16 : share;
-    tt_parallel(pool, (b->rows + b->rows_a_unit - 1) / b->rows_a_unit, run_unit, b);
+    const run *r = arg;
+    const int x = unit % r->across, y = unit / r->across % r->rows, o = unit / r->across / r->rows;
+    tt_part a = {x * r->columns, (x + 1) * r->columns, o * r->blocks, (o + 1) * r->blocks};
+    a.x1 = a.x1 < r->whole.x1 ? a.x1 : r->whole.x1;
+    a.to = a.to < r->whole.to ? a.to : r->whole.to;
+    if (!cancelled(r))
+        tt_ops[r->s->op]->part(r->p, r->s, r->from + y, &a, thread);
 }
 
-static void step_row(const band *b, int y, int thread)
+/* Rows from..to-1 in bands small enough to share out evenly and large enough to reuse what neighbouring rows
+ * have in common. */
+static void run_rows(run *r, int from, int to, void (*row)(const run *, int, int))
 {
-    tt_ops[b->s->op]->row(b->p, b->s, y, thread);
+    const int share = (to - from) / (8 * tt_pool_threads(r->pool));
+    r->from = from;
+    r->rows = to - from;
+    r->row = row;
+    r->rows_a_unit = share < 1 ? 1 : share > 16 ? 16 : share;
+    tt_parallel(r->pool, (r->rows + r->rows_a_unit - 1) / r->rows_a_unit, run_unit, r);
 }
 
-static void early_row(const band *b, int y, int thread)
+/* A strip may have fewer rows than there are threads, or not as many for each: then columns are shared out,
+ * too. */
+static bool divide_rows(run *r, int from, int to)
 {
-    tt_ops[b->s->op]->early_row(b->p, b->s, y, thread);
+    enum { UNITS_A_THREAD = 4 };
+    const tt_op_def *op = tt_ops[r->s->op];
+    const int threads = tt_pool_threads(r->pool);
+    if (!op->part)
+        return false;
+    op->whole(r->p, r->s, &r->whole, &r->blocks);
+    r->from = from;
+    r->rows = to - from;
+    const int outputs = (r->whole.to + r->blocks - 1) / r->blocks, units = r->rows * outputs;
+    const int wanted =
+        threads > 1 && units < UNITS_A_THREAD * threads ? (UNITS_A_THREAD * threads + units - 1) / units : 1;
+    r->columns = ((r->whole.x1 + wanted - 1) / wanted + TT_COLUMNS - 1) / TT_COLUMNS * TT_COLUMNS;
+    r->across = (r->whole.x1 + r->columns - 1) / r->columns;
+    if (outputs == 1 && r->across == 1)
+        return false;
+    tt_parallel(r->pool, units * r->across, run_part, r);
+    return true;
 }
 
-static void tell(const band *b, const tt_watch *watch, int step, double done)
+static void step_row(const run *r, int y, int thread)
 {
-    if (watch->ran)
-        watch->ran(watch->user, step);
-    if (watch->progress)
-        watch->progress(watch->user, done / b->p->work_sum);
+    tt_ops[r->s->op]->row(r->p, r->s, y, thread);
 }
 
-/* Work units from..to-1 of a step. */
-static void run_step(band *b, tt_pool *pool, const tt_step *s, int from, int to)
+static void early_row(const run *r, int y, int thread)
 {
-    const tt_op_def *op = tt_ops[s->op];
-    b->s = s;
-    if (op->early_rows) {
-        b->from = 0;
-        b->rows = op->early_rows(b->p, s);
-        b->row = early_row;
-        run_band(b, pool);
-    }
-    b->from = from;
-    b->rows = to - from;
-    b->row = step_row;
-    run_band(b, pool);
-    if (op->finish)
-        op->finish(b->p, s);
+    tt_ops[r->s->op]->early_row(r->p, r->s, y, thread);
 }
 
-/* The steps of a strip take turns; see engine/strips.c. */
-static void run_strips(band *b, tt_pool *pool, const tt_strips *g, double done, const tt_watch *watch)
-{
-    const tt_plan *p = b->p;
-    const int steps = g->last - g->first + 1;
-    for (int t = 0; t < g->count && !cancelled(b->cancel); t++)
-        for (int i = 0; i < steps && !cancelled(b->cancel); i++) {
-            const tt_step *s = &p->net->step[g->first + i];
-            const int from = t ? g->done[(t - 1) * steps + i] : 0, to = g->done[t * steps + i];
-            if (to > from)
-                run_step(b, pool, s, from, to);
-            done += p->work[g->first + i] * (to - from) / tt_step_rows(p, s);
-            if (to > from)
-                tell(b, watch, g->first + i, done);
-        }
-}
-
-static void copy_in_row(const band *b, int y, int thread)
+static void copy_in_row(const run *r, int y, int thread)
 {
     (void)thread;
-    const tt_plan *p = b->p;
+    const tt_plan *p = r->p;
     const tt_value *v = &p->value[p->net->graph->input];
     float *to = tt_row(p, v, y);
     for (int c = 0; c < v->c; c++)
         p->net->k.gather(to + c / v->b * v->plane + c % v->b, v->b,
-                         b->in + ((size_t)c * (size_t)v->h + (size_t)y) * (size_t)v->w, 1, (size_t)v->w);
+                         p->take + ((size_t)c * (size_t)r->rows + (size_t)(y - r->from)) * (size_t)v->w, 1,
+                         (size_t)v->w);
     tt_row_border(p, v, y);
 }
 
-static void copy_out_row(const band *b, int y, int thread)
+static void copy_out_row(const run *r, int y, int thread)
 {
     (void)thread;
-    const tt_plan *p = b->p;
-    const size_t w = (size_t)p->facts.out_w, h = (size_t)p->facts.out_h;
+    const tt_plan *p = r->p;
+    const size_t w = (size_t)p->facts.out_w, h = (size_t)r->rows;
     size_t c = 0;
     for (int i = 0; i < p->net->result_pieces; i++) {
         const tt_piece piece = p->net->result[i];
         const tt_value *v = &p->value[piece.value];
         const float *from = tt_piece_row(p, piece, y);
         for (int j = 0; j < piece.channels; j++, c++)
-            p->net->k.gather(b->out + (c * h + (size_t)y) * w, 1, from + j / v->b * v->plane + j % v->b, v->b, w);
+            p->net->k.gather(p->give + (c * h + (size_t)(y - r->from)) * w, 1,
+                             from + j / v->b * v->plane + j % v->b, v->b, w);
     }
 }
 
-tt_status tt_plan_run(tt_plan *p, tt_pool *pool, const float *in, float *out, const tt_watch *watch, tt_error *err)
+static void run_step(run *r, int task, int from, int to)
+{
+    const tt_step *s = tt_task_step(r->p, task);
+    const tt_op_def *op = tt_ops[s->op];
+    const int units = r->p->task[task].work.units;
+    r->s = s;
+    if (op->early_rows)
+        run_rows(r, 0, op->early_rows(r->p, s), early_row);
+    if (!divide_rows(r, from, to))
+        run_rows(r, from * units, to * units, step_row);
+    if (op->finish)
+        op->finish(r->p, s, tt_rows_made(r->p, task, from), tt_rows_made(r->p, task, to));
+}
+
+/* Bands from..to-1 of a task. */
+static tt_status run_task(run *r, int task, int from, int to, tt_error *err)
+{
+    tt_plan *p = r->p;
+    tt_status st = TT_OK;
+    if (task == 0) {
+        st = r->flow->take(r->flow->user, from, to, p->take, err);
+        if (!st)
+            run_rows(r, from, to, copy_in_row);
+    } else if (task == p->net->steps + 1) {
+        run_rows(r, from, to, copy_out_row);
+        st = cancelled(r) ? TT_OK : r->flow->give(r->flow->user, from, to, p->give, err);
+    } else {
+        run_step(r, task, from, to);
+        r->work += p->work[task - 1] * (to - from) / p->task[task].work.bands;
+        if (r->watch->ran)
+            r->watch->ran(r->watch->user, task - 1);
+        if (r->watch->progress)
+            r->watch->progress(r->watch->user, r->work / p->work_sum);
+    }
+    p->task[task].done = to;
+    return !st && cancelled(r) ? tt_fail(err, TT_ERR_CANCELLED, "stopped") : st;
+}
+
+/* Strip after strip of the tasks first..end-1; see engine/strips.c. */
+static tt_status run_group(run *r, int first, int end, tt_error *err)
+{
+    tt_status st = TT_OK;
+    for (bool some = true; some && !st;) {
+        some = false;
+        for (int a = first; a < end && !st; a++) {
+            const int to = tt_strips_next(r->p, a);
+            if (to == r->p->task[a].done)
+                continue;
+            some = true;
+            st = run_task(r, a, r->p->task[a].done, to, err);
+        }
+    }
+    return st;
+}
+
+tt_status tt_plan_stream(tt_plan *p, tt_pool *pool, const tt_flow *flow, const tt_watch *watch, tt_error *err)
 {
     static const tt_watch nobody;
-    if (!watch)
-        watch = &nobody;
+    run r = {.p = p, .pool = pool, .flow = flow, .watch = watch ? watch : &nobody};
+    const int tasks = p->net->steps + 2;
     if (!p->arena || tt_pool_threads(pool) > p->threads)
-        return tt_fail(err, TT_ERR_INTERNAL, "a plan for %d threads cannot run on %d", p->arena ? p->threads : 0,
-                       tt_pool_threads(pool));
-    band b = {.p = p, .in = in, .out = out, .cancel = watch->cancel};
-    b.rows = p->facts.in_h;
-    b.row = copy_in_row;
-    run_band(&b, pool);
-    double done = 0;
-    const tt_strips *g = p->strips, *const end = g + p->strips_count;
-    for (int i = 0; i < p->net->steps && !cancelled(watch->cancel); i++) {
-        if (g < end && g->first == i) {
-            run_strips(&b, pool, g, done, watch);
-            for (; i <= g->last; i++)
-                done += p->work[i];
-            i = g++->last;
-            continue;
-        }
-        run_step(&b, pool, &p->net->step[i], 0, tt_step_rows(p, &p->net->step[i]));
-        done += p->work[i];
-        tell(&b, watch, i, done);
+        return tt_fail(err, TT_ERR_INTERNAL, "a plan for %d threads cannot run on %d",
+                       p->arena ? p->threads : 0, tt_pool_threads(pool));
+    for (int a = 0; a < tasks; a++)
+        p->task[a].done = 0;
+    tt_status st = cancelled(&r) ? tt_fail(err, TT_ERR_CANCELLED, "stopped") : TT_OK;
+    for (int a = 0; a < tasks && !st; a = p->task[a].group_end) {
+        st = run_group(&r, a, p->task[a].group_end, err);
+        for (int b = a; b < p->task[a].group_end && !st; b++)
+            if (p->task[b].done < p->task[b].work.bands)
+                st = tt_fail(err, TT_ERR_INTERNAL, "step %d waits for rows that never come", b);
     }
-    if (cancelled(watch->cancel))
-        return tt_fail(err, TT_ERR_CANCELLED, "stopped");
-    b.from = 0;
-    b.rows = p->facts.out_h;
-    b.row = copy_out_row;
-    run_band(&b, pool);
-    return cancelled(watch->cancel) ? tt_fail(err, TT_ERR_CANCELLED, "stopped") : TT_OK;
+    return st;
+}
+
+/* ---- whole pictures --------------------------------------------------------------------------------- */
+
+typedef struct whole {
+    const tt_plan *p;
+    const float *in;
+    float *out;
+} whole;
+
+static tt_status take_whole(void *user, int y0, int y1, float *to, tt_error *err)
+{
+    const whole *a = user;
+    const size_t w = (size_t)a->p->facts.in_w, h = (size_t)a->p->facts.in_h, n = (size_t)(y1 - y0) * w;
+    (void)err;
+    for (size_t c = 0; c < (size_t)a->p->facts.in_channels; c++)
+        memcpy(to + c * n, a->in + (c * h + (size_t)y0) * w, n * sizeof *to);
+    return TT_OK;
+}
+
+static tt_status give_whole(void *user, int y0, int y1, float *rows, tt_error *err)
+{
+    const whole *a = user;
+    const size_t w = (size_t)a->p->facts.out_w, h = (size_t)a->p->facts.out_h, n = (size_t)(y1 - y0) * w;
+    (void)err;
+    for (size_t c = 0; c < (size_t)a->p->facts.out_channels; c++)
+        memcpy(a->out + (c * h + (size_t)y0) * w, rows + c * n, n * sizeof *rows);
+    return TT_OK;
+}
+
+tt_status tt_plan_run(tt_plan *p, tt_pool *pool, const float *in, float *out, const tt_watch *watch,
+                      tt_error *err)
+{
+    whole a = {p, in, out};
+    const tt_flow flow = {take_whole, give_whole, &a};
+    return tt_plan_stream(p, pool, &flow, watch, err);
 }
 
 bool tt_plan_value(const tt_plan *p, int node, float *dst, int *c, int *h, int *w)

@@ -133,11 +133,9 @@ tt_val tt_deoldify_last_upsample(tt_build *b, tt_val x)
 /* The ReLU of the original covers what comes from below, too: that has no negative values to lose. */
 tt_val tt_deoldify_decoder(tt_build *b, tt_val x, tt_val skip, bool deep, bool attention)
 {
-    tt_strips_begin(b);
     tt_enter(b, "shuf.");
     tt_val y = tt_deoldify_upsample(b, x, skip);
     tt_leave(b);
-    tt_strips_end(b);
     y = tt_concat(b, y, tt_activate(b, tt_batch_norm(b, skip, "bn"), TT_ACT_RELU, 0));
     y = conv_relu_bn(b, y, deep ? "conv1" : "conv");
     if (deep)
@@ -160,7 +158,6 @@ tt_val tt_deoldify_tail(tt_build *b, tt_val x)
 /* Layers 8 to 12, at full size: the last upsampling, x beside it, a residual block, three colours. */
 static tt_val finish(tt_build *b, tt_val y, tt_val x)
 {
-    tt_strips_begin(b);
     tt_enter(b, "layers.8.");
     y = tt_deoldify_last_upsample(b, y);
     tt_leave(b);
@@ -169,7 +166,6 @@ static tt_val finish(tt_build *b, tt_val y, tt_val x)
     tt_leave(b);
     y = tt_conv(b, y, "layers.11.0", .spectral = true, .biased = true, .out = 3, .k = 1);
     y = tt_scale_shift(b, tt_activate(b, y, TT_ACT_SIGMOID, 0), 6, -3);
-    tt_strips_end(b);
     return y;
 }
 

@@ -209,8 +209,8 @@ static json_t *describe_plan(const tt_plan *plan)
 {
     tt_plan_facts f;
     tt_plan_get_facts(plan, &f);
-    return json_pack("{s[iii] s[iii] si sI sI sf}", "input", f.in_channels, f.in_h, f.in_w, "output",
-                     f.out_channels, f.out_h, f.out_w, "steps", f.steps, "arena_bytes",
+    return json_pack("{s[iii] s[iii] si si sI sI sf}", "input", f.in_channels, f.in_h, f.in_w, "output",
+                     f.out_channels, f.out_h, f.out_w, "steps", f.steps, "strip", f.strip, "arena_bytes",
                      (json_int_t)f.arena_bytes, "unshared_bytes", (json_int_t)f.unshared_bytes, "flops",
                      f.flops);
 }

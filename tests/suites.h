@@ -9,6 +9,7 @@
     X(kernels_unet) \
     X(engine_threads) \
     X(engine_plan) \
+    X(engine_strips) \
     X(engine_weights) \
     X(engine_safetensors) \
     X(engine_pickle) \

@@ -15,10 +15,10 @@ tt_status tt_affine_pack(tt_net *net, tt_step *s, const tt_weights *w, tt_error 
 }
 
 void tt_affine_row(const tt_plan *p, const tt_step *s, const float *src, ptrdiff_t src_plane, float *dst,
-                   int from, int to)
+                   int w, int from, int to)
 {
     const tt_value *v = &p->value[s->out];
-    const size_t n = (size_t)v->w * (size_t)v->b, b = (size_t)v->b;
+    const size_t n = (size_t)w * (size_t)v->b, b = (size_t)v->b;
     for (int i = from; i < to; i++) {
         const float *x = src + i * src_plane;
         float *z = dst + i * v->plane;
@@ -33,8 +33,8 @@ static void affine_row(const tt_plan *p, const tt_step *s, int y, int thread)
 {
     (void)thread;
     const tt_value *v = &p->value[s->out];
-    tt_affine_row(p, s, tt_piece_row(p, s->in[0], y), p->value[s->in[0].value].plane, tt_row(p, v, y), 0,
-                  v->planes);
+    tt_affine_row(p, s, tt_piece_row(p, s->in[0], y), p->value[s->in[0].value].plane, tt_row(p, v, y), v->w,
+                  0, v->planes);
     tt_row_border(p, v, y);
 }
 

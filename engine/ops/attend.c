@@ -171,10 +171,10 @@ typedef struct tile {
     int key_count[TT_MOST_SCORED / 8], score_count[CHUNK / 8];
 } tile;
 
-static int attend_rows(const tt_plan *p, const tt_step *s)
+static tt_work attend_work(const tt_plan *p, const tt_step *s)
 {
     const tt_value *v = &p->value[s->out];
-    return (v->h * v->w + TILE - 1) / TILE;
+    return (tt_work){.bands = (v->h * v->w + TILE - 1) / TILE, .units = 1};
 }
 
 static void open_tile(const tt_plan *p, const tt_step *s, const shape *a, int index, int thread, tile *t)
@@ -284,9 +284,9 @@ static void attend_row(const tt_plan *p, const tt_step *s, int index, int thread
 }
 
 /* Rows are shared by tiles, so their borders come last. */
-static void attend_finish(const tt_plan *p, const tt_step *s)
+static void attend_finish(const tt_plan *p, const tt_step *s, int y0, int y1)
 {
-    for (int y = 0; y < p->value[s->out].h; y++)
+    for (int y = y0; y < y1; y++)
         tt_row_border(p, &p->value[s->out], y);
 }
 
@@ -297,6 +297,6 @@ const tt_op_def tt_op_attend = {.word = "attention",
                                 .room = attend_room,
                                 .early_rows = attend_early_rows,
                                 .early_row = attend_early_row,
-                                .rows = attend_rows,
+                                .work = attend_work,
                                 .row = attend_row,
                                 .finish = attend_finish};

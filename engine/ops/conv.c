@@ -323,48 +323,31 @@ static const float *segment_at(const tt_plan *p, const tt_step *s, const tt_segm
     return tt_piece_row(p, piece, row) + g->plane * v->plane + (ptrdiff_t)g->dx * v->b;
 }
 
-/*
- * Output blocks that one unit of work makes of a row. All of them as a rule; but where the weights are larger than the
- * cache and rows are short, each row would wait for the weights to come from memory: there a unit is one row of some
- * outputs, and the rows of the same outputs follow each other.
- */
-enum { CACHE_FLOATS = 1 << 18, SHORT_ROW = 128 };
-static int blocks_a_unit(const tt_plan *p, const tt_step *s)
-{
-    const int block = p->net->k.block, group = p->net->k.group, blocks = (s->node->channels + block - 1) / block;
-    const ptrdiff_t taps = s->taps[0].taps;
-    if (s->op != TT_OP_CONV || s->shuffle || s->strips || s->node->channels <= TT_NARROW_MAX ||
-        own_extent(p, s).w >= SHORT_ROW || taps * blocks * block <= CACHE_FLOATS)
-        return blocks;
-    const ptrdiff_t groups = CACHE_FLOATS / (taps * block * group);
-    const ptrdiff_t some = (groups ? groups : 1) * group;
-    return some < blocks ? (int)some : blocks;
-}
-
-/* One class of pixels of one row: x = rx, rx + side, ... of row y of the convolution; outputs from block `first` on,
- * `blocks` of them (all where the result is narrow). dst is that of block 0. */
-static void run_class(const tt_plan *p, const tt_step *s, int y, int rx, float *dst, ptrdiff_t dst_plane, int first,
-                      int blocks, int thread)
+/* Some pixels of one class of one row: x = x0, x0 + side, ... < part->x1 of row y of the convolution, the outputs of
+ * the part (all where the result is narrow). The first pixel of block 0 goes to dst. */
+static void run_class(const tt_plan *p, const tt_step *s, int y, int x0, const tt_part *part, float *dst,
+                      ptrdiff_t dst_plane, int thread)
 {
     const tt_node *n = s->node;
     const tt_kernels *k = &p->net->k;
-    const int side = step_out(n), width = own_extent(p, s).w;
-    const tt_taps_class *c = &s->taps[y % side * side + rx];
+    const int side = step_out(n), first = part->from;
+    const tt_taps_class *c = &s->taps[y % side * side + x0 % side];
     const bool narrow = n->channels <= TT_NARROW_MAX;
     const int b = narrow ? 1 : k->block;
     const float **seg = p->segment + (size_t)thread * (size_t)p->most_segments;
-    if (width <= rx)
+    /* every input of one convolution has the same block, or there would be two steps: see tt_net_new() */
+    const ptrdiff_t step = (ptrdiff_t)step_in(n) * p->value[s->in[0].value].b;
+    if (part->x1 <= x0)
         return;
     for (int i = 0; i < c->segments; i++)
-        seg[i] = segment_at(p, s, &c->segment[i], y / side * step_in(n));
-    /* every input of one convolution has the same block, or there would be two steps: see tt_net_new() */
+        seg[i] = segment_at(p, s, &c->segment[i], y / side * step_in(n)) + x0 / side * step;
     tt_conv_row a = {
-        .n = (width - rx + side - 1) / side,
-        .outputs = narrow ? n->channels : blocks,
+        .n = (part->x1 - x0 + side - 1) / side,
+        .outputs = narrow ? n->channels : part->to - first,
         .segments = c->segments,
         .seg = seg,
         .count = c->count,
-        .step = (ptrdiff_t)step_in(n) * p->value[s->in[0].value].b,
+        .step = step,
         .weights = c->weights + c->taps * first * b,
         .bias = s->bias + first * b,
         .act = n->act,
@@ -372,7 +355,7 @@ static void run_class(const tt_plan *p, const tt_step *s, int y, int rx, float *
         .clamp = s->clamp && !s->shuffle,
         .lo = s->lo,
         .hi = s->hi,
-        .dst = dst + first * dst_plane + (ptrdiff_t)rx * b,
+        .dst = dst + first * dst_plane,
         .dst_plane = dst_plane,
         .dst_step = (ptrdiff_t)side * b,
         .block = k->block,
@@ -380,54 +363,74 @@ static void run_class(const tt_plan *p, const tt_step *s, int y, int rx, float *
     };
     for (int i = 0; i < s->adds && !s->shuffle; i++) {
         a.add_plane[i] = p->value[s->add[i].value].plane;
-        a.add[i] = tt_piece_row(p, s->add[i], y) + first * a.add_plane[i] + (ptrdiff_t)rx * b;
+        a.add[i] = tt_piece_row(p, s->add[i], y) + first * a.add_plane[i] + (ptrdiff_t)x0 * b;
         a.add_step[i] = (ptrdiff_t)side * b;
         a.scale[i] = s->scale[i];
     }
     (narrow ? k->conv_narrow : k->conv)(&a);
 }
 
-static int all_blocks(const tt_plan *p, const tt_step *s)
+static tt_work conv_work(const tt_plan *p, const tt_step *s)
 {
-    return (s->node->channels + p->net->k.block - 1) / p->net->k.block;
+    return (tt_work){.bands = own_extent(p, s).h, .units = 1, .tall = s->shuffle ? s->shuffle : 1};
 }
 
-static int conv_rows(const tt_plan *p, const tt_step *s)
+/*
+ * All outputs of a row are made at once as a rule. But where the weights are larger than the cache and rows are short,
+ * each row would wait for the weights to come from memory: there rows of some outputs follow each other, then the others.
+ */
+enum { CACHE_FLOATS = 1 << 18, SHORT_ROW = 128 };
+static void conv_whole(const tt_plan *p, const tt_step *s, tt_part *whole, int *blocks)
 {
-    const int some = blocks_a_unit(p, s);
-    return own_extent(p, s).h * ((all_blocks(p, s) + some - 1) / some);
+    const int block = p->net->k.block, group = p->net->k.group, all = (s->node->channels + block - 1) / block;
+    const ptrdiff_t taps = s->taps[0].taps;
+    *whole = (tt_part){0, own_extent(p, s).w, 0, all};
+    *blocks = all;
+    if (s->op != TT_OP_CONV || s->shuffle || s->node->channels <= TT_NARROW_MAX || whole->x1 >= SHORT_ROW ||
+        taps * all * block <= CACHE_FLOATS)
+        return;
+    const ptrdiff_t groups = CACHE_FLOATS / (taps * block * group), some = (groups ? groups : 1) * group;
+    *blocks = some < all ? (int)some : all;
 }
 
-static void conv_row(const tt_plan *p, const tt_step *s, int unit, int thread)
+static void conv_part(const tt_plan *p, const tt_step *s, int y, const tt_part *part, int thread)
 {
     const tt_value *v = &p->value[s->out];
-    const int side = step_out(s->node), h = own_extent(p, s).h, y = unit % h;
+    const int side = step_out(s->node), x0 = part->x0, w = part->x1 - x0; /* x0 is a multiple of the side */
+    const bool left = x0 == 0, right = part->x1 == own_extent(p, s).w;
     if (!s->shuffle) {
-        const int some = blocks_a_unit(p, s), all = all_blocks(p, s), first = unit / h * some;
-        const int blocks = all - first < some ? all - first : some;
-        const int from = v->b > 1 ? first : 0, to = v->b > 1 ? first + blocks : v->planes;
+        const int from = v->b > 1 ? part->from : 0, to = v->b > 1 ? part->to : v->planes;
+        float *row = tt_row(p, v, y) + (ptrdiff_t)x0 * v->b;
         for (int rx = 0; rx < side; rx++)
-            run_class(p, s, y, rx, tt_row(p, v, y), v->plane, first, blocks, thread);
+            run_class(p, s, y, x0 + rx, part, row + (ptrdiff_t)rx * v->b, v->plane, thread);
         if (s->norm || s->relu) /* while the row is in the cache */
-            tt_affine_row(p, s, tt_row(p, v, y), v->plane, tt_row(p, v, y), from, to);
-        tt_planes_border(p, v, y, from, to);
+            tt_affine_row(p, s, row, v->plane, row, w, from, to);
+        tt_row_edges(p, v, y, from, to, left, right);
         return;
     }
-    const int r = s->shuffle, block = p->net->k.block, width = own_extent(p, s).w;
+    const int r = s->shuffle, block = p->net->k.block;
     float *scratch = p->scratch + (size_t)thread * p->scratch_floats;
-    const ptrdiff_t plane = (ptrdiff_t)width * block;
-    run_class(p, s, y, 0, scratch, plane, 0, all_blocks(p, s), thread);
+    const ptrdiff_t plane = (ptrdiff_t)own_extent(p, s).w * block;
+    run_class(p, s, y, x0, part, scratch, plane, thread);
     for (int dy = 0; dy < r; dy++) {
-        tt_shuffle_row a = {.n = width, .r = r, .dy = dy, .channels = v->c, .block = block, .db = v->b,
-                            .src = scratch, .src_plane = plane, .dst = tt_row(p, v, y * r + dy),
-                            .dst_plane = v->plane};
+        tt_shuffle_row a = {.n = w, .r = r, .dy = dy, .channels = v->c, .block = block, .db = v->b,
+                            .src = scratch, .src_plane = plane,
+                            .dst = tt_row(p, v, y * r + dy) + (ptrdiff_t)x0 * r * v->b, .dst_plane = v->plane};
         if (s->adds) {
-            a.add = tt_piece_row(p, s->add[0], y);
+            a.add = tt_piece_row(p, s->add[0], y) + (ptrdiff_t)x0 * v->b;
             a.add_plane = p->value[s->add[0].value].plane;
         }
         p->net->k.shuffle(&a);
-        tt_row_border(p, v, y * r + dy);
+        tt_row_edges(p, v, y * r + dy, 0, v->planes, left, right);
     }
+}
+
+static void conv_row(const tt_plan *p, const tt_step *s, int y, int thread)
+{
+    tt_part all;
+    int blocks;
+    conv_whole(p, s, &all, &blocks);
+    conv_part(p, s, y, &all, thread);
 }
 
 const tt_op_def tt_op_conv = {.word = "conv",
@@ -435,12 +438,16 @@ const tt_op_def tt_op_conv = {.word = "conv",
                               .reach = conv_reach,
                               .flops = conv_flops,
                               .pack = conv_pack,
-                              .rows = conv_rows,
-                              .row = conv_row};
+                              .work = conv_work,
+                              .row = conv_row,
+                              .whole = conv_whole,
+                              .part = conv_part};
 const tt_op_def tt_op_deconv = {.word = "transposed conv",
                                 .size = deconv_size,
                                 .reach = deconv_reach,
                                 .flops = deconv_flops,
                                 .pack = conv_pack,
-                                .rows = conv_rows,
-                                .row = conv_row};
+                                .work = conv_work,
+                                .row = conv_row,
+                                .whole = conv_whole,
+                                .part = conv_part};

@@ -31,9 +31,9 @@ static tt_extent map_of(const tt_plan *p, const tt_step *s)
     return (tt_extent){v->h - 2 * s->in[0].crop, v->w - 2 * s->in[0].crop};
 }
 
-static int mean_rows(const tt_plan *p, const tt_step *s)
+static tt_work mean_work(const tt_plan *p, const tt_step *s)
 {
-    return map_of(p, s).h;
+    return (tt_work){.bands = map_of(p, s).h, .units = 1};
 }
 
 static void mean_row(const tt_plan *p, const tt_step *s, int y, int thread)
@@ -49,8 +49,9 @@ static void mean_row(const tt_plan *p, const tt_step *s, int y, int thread)
                              (size_t)map_of(p, s).w * (size_t)v->b);
 }
 
-static void mean_finish(const tt_plan *p, const tt_step *s)
+static void mean_finish(const tt_plan *p, const tt_step *s, int y0, int y1)
 {
+    (void)y0, (void)y1;
     const tt_value *v = &p->value[s->in[0].value], *out = &p->value[s->out];
     const tt_extent map = map_of(p, s);
     const size_t lanes = (size_t)v->planes * (size_t)v->b;
@@ -68,6 +69,6 @@ const tt_op_def tt_op_mean = {.word = "mean",
                               .size = mean_size,
                               .reach = mean_reach,
                               .flops = mean_flops,
-                              .rows = mean_rows,
+                              .work = mean_work,
                               .row = mean_row,
                               .finish = mean_finish};

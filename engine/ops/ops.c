@@ -52,28 +52,29 @@ void tt_reach_same(const tt_node *n, const tt_reach *in, tt_reach *out)
     out->global |= in[1].global;
 }
 
-int tt_step_rows(const tt_plan *p, const tt_step *s)
+/* `border` pixels, all equal to the one at `edge` or zero. */
+static void fill_border(const tt_value *v, float *to, const float *edge)
 {
-    return tt_ops[s->op]->rows ? tt_ops[s->op]->rows(p, s) : p->value[s->out].h;
+    for (int x = 0; x < v->border; x++)
+        for (int l = 0; l < v->b; l++)
+            to[x * v->b + l] = v->replicate ? edge[l] : 0;
+}
+
+void tt_row_edges(const tt_plan *p, const tt_value *v, int y, int from, int to, bool left, bool right)
+{
+    const ptrdiff_t b = v->b;
+    if (!v->border)
+        return;
+    for (int i = from; i < to; i++) {
+        float *row = tt_row(p, v, y) + i * v->plane;
+        if (left)
+            fill_border(v, row - v->border * b, row);
+        if (right)
+            fill_border(v, row + v->w * b, row + (v->w - 1) * b);
+    }
 }
 
 void tt_row_border(const tt_plan *p, const tt_value *v, int y)
 {
-    tt_planes_border(p, v, y, 0, v->planes);
-}
-
-void tt_planes_border(const tt_plan *p, const tt_value *v, int y, int from, int to)
-{
-    if (!v->border)
-        return;
-    for (int i = from; i < to; i++) {
-        float *left = tt_row(p, v, y) + (ptrdiff_t)i * v->plane - (ptrdiff_t)v->border * v->b;
-        float *right = left + (ptrdiff_t)(v->border + v->w) * v->b;
-        const float *first = left + (ptrdiff_t)v->border * v->b, *end = right - v->b;
-        for (int x = 0; x < v->border; x++)
-            for (int l = 0; l < v->b; l++) {
-                left[x * v->b + l] = v->replicate ? first[l] : 0;
-                right[x * v->b + l] = v->replicate ? end[l] : 0;
-            }
-    }
+    tt_row_edges(p, v, y, 0, v->planes, true, true);
 }

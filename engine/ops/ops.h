@@ -8,8 +8,8 @@
  *     | border | W pixels | border | border | W pixels | border | ...
  *
  * and rows follow each other. Only row pointers matter to a step, so a row above or below the picture is a pointer
- * to zeros (or to the edge row), and in strips (engine/strips.c) a ring of rows takes the place of a whole map. The
- * step that writes a row also writes its borders.
+ * to zeros (or to the edge row), and where steps run in strips (engine/strips.c) a ring of rows takes the place of a
+ * whole map. The step that writes a row also writes its borders.
  */
 #ifndef TT_ENGINE_OPS_OPS_H
 #define TT_ENGINE_OPS_OPS_H
@@ -18,7 +18,7 @@
 #include "engine/net.h"
 #include "engine/plan.h"
 
-#include <stdatomic.h>
+enum { TT_COLUMNS = 48 }; /* a multiple of what kernels and transposed convolutions work in */
 
 typedef struct tt_extent {
     int h, w;
@@ -86,7 +86,6 @@ typedef struct tt_step {
     float *bias, *slopes;
     float *gain, *shift; /* of the norm, as many as bias; NULL where there is none */
     size_t packed_bytes;
-    int strips;          /* as in the node of its result */
 } tt_step;
 
 struct tt_net {
@@ -109,15 +108,46 @@ typedef struct tt_value {
     size_t floats;        /* in all */
     size_t at;            /* place in the arena, floats */
     int place;            /* the value whose place it has: itself, or one that dies where it is written */
-    int first, last;      /* steps; -1 is the input's copy, `steps` the output's */
+    int first, last;      /* tasks */
+    int reads;            /* columns that are read beyond its own, whatever else has the same place */
+    bool reads_edge;      /* ... and they repeat the edge */
 } tt_value;
 
-/* Steps first..last that run in strips: after strip t of `count`, step i has done done[t * steps + i - first] units of
- * its work (rows of tt_op_def.rows). */
-typedef struct tt_strips {
-    int first, last, count;
-    int *done;
-} tt_strips;
+/*
+ * How a step's work is divided: bands, one after the other, of `units` calls of row() each. Band b makes rows
+ * b * tall - before .. (b + 1) * tall - before - 1 of the result, as far as there are such. tall 0: all rows are there
+ * when the last band is done.
+ */
+typedef struct tt_work {
+    int bands, units, tall, before;
+} tt_work;
+
+/* A run is a list of tasks: 0 copies the input in, 1..steps are the steps, steps + 1 copies the output out. */
+typedef struct tt_task {
+    tt_work work;
+    int advance; /* most bands a strip */
+    int done;    /* bands, in a run and while planning */
+    int was;     /* bands before the strip, while planning */
+    double rate; /* rows of its result for a row of the input */
+    bool alone;  /* in no strips: it runs to its end before the next task begins */
+    bool cut;    /* not in strips with the task before it */
+    int group, group_end; /* the tasks that it takes turns with: the first, and the one behind the last */
+    int use;     /* the first of its uses; they go on to that of the next task */
+    size_t change; /* floats more than before that are in use: modulo SIZE_MAX + 1 */
+} tt_task;
+
+/* A task reads a value that another makes: for row y of its result rows ceil(y * step + lo)..floor(y * step + hi), as
+ * far as there are such rows. */
+typedef struct tt_use {
+    int maker, reader; /* tasks */
+    int value;
+    double step, lo, hi;
+} tt_use;
+
+/* A part of a row of work: columns x0..x1-1, output blocks from..to-1. */
+typedef struct tt_part {
+    int x0, x1, from, to;
+} tt_part;
 
 struct tt_plan {
     const tt_net *net;
@@ -134,8 +164,10 @@ struct tt_plan {
     size_t scratch_floats;
     float *shared;         /* what all threads of a step share, beside its values */
     size_t shared_floats;
-    tt_strips *strips;     /* in the order of their steps */
-    int strips_count;
+    tt_task *task;         /* steps + 2 of them, and an end for `use` */
+    tt_use *use;
+    int strip;             /* rows of the input a strip; 0: no steps run in strips */
+    float *take, *give;    /* rows on their way in and out: planar, take_rows and give_rows of them (facts) */
     double *sums;          /* MEAN: planes * b a row */
     size_t sums_count;
     double *work; /* of each step, in some unit: for progress */
@@ -158,9 +190,14 @@ typedef struct tt_op_def {
     /* Work that is done before: rows of it, and one. NULL: none. */
     int (*early_rows)(const tt_plan *p, const tt_step *s);
     void (*early_row)(const tt_plan *p, const tt_step *s, int row, int thread);
-    int (*rows)(const tt_plan *p, const tt_step *s); /* rows of work; NULL: those of the result */
-    void (*row)(const tt_plan *p, const tt_step *s, int row, int thread);
-    void (*finish)(const tt_plan *p, const tt_step *s); /* after all rows, alone; may be NULL */
+    tt_work (*work)(const tt_plan *p, const tt_step *s); /* NULL: a band and a unit a row of the result */
+    void (*row)(const tt_plan *p, const tt_step *s, int unit, int thread);
+    /* Where one unit is a row of the step's own result: all of it, and how many output blocks are done at a time; and
+     * some columns from a multiple of TT_COLUMNS on of some blocks. NULL: rows are not divided. */
+    void (*whole)(const tt_plan *p, const tt_step *s, tt_part *whole, int *blocks);
+    void (*part)(const tt_plan *p, const tt_step *s, int row, const tt_part *part, int thread);
+    /* After rows y0..y1-1 of the result, alone; may be NULL. */
+    void (*finish)(const tt_plan *p, const tt_step *s, int y0, int y1);
 } tt_op_def;
 extern const tt_op_def *const tt_ops[TT_OPS];
 
@@ -177,18 +214,30 @@ tt_status tt_fold(const tt_weights *w, const tt_node *n, float *values, float *b
 tt_status tt_norm_floats(const tt_weights *w, const tt_node *n, float *gain, float *shift, tt_error *err);
 /* s->norm into s->gain and s->shift. */
 tt_status tt_affine_pack(tt_net *net, tt_step *s, const tt_weights *w, tt_error *err);
-/* s->gain and shift, and s->relu, over planes from..to-1 of a row of the step's result; src may be dst. */
-void tt_affine_row(const tt_plan *p, const tt_step *s, const float *src, ptrdiff_t src_plane, float *dst, int from,
-                   int to);
+/* s->gain and shift, and s->relu, over w pixels of planes from..to-1 of a row of the step's result; src may be dst. */
+void tt_affine_row(const tt_plan *p, const tt_step *s, const float *src, ptrdiff_t src_plane, float *dst, int w,
+                   int from, int to);
 
-/* Rows of work of a step: those of its result, unless the operation says otherwise. */
-int tt_step_rows(const tt_plan *p, const tt_step *s);
-/* Its work, a multiply-add counting two. */
+/* The operations of a step on the size planned for, a multiply-add counting two. */
 double tt_step_flops(const tt_plan *p, const tt_step *s);
 
-/* engine/strips.c: which steps run in strips, how far each goes, how many rows of their values exist. After the
- * shapes, before the arena. */
-tt_status tt_strips_plan(tt_plan *p, tt_error *err);
+/* ---- strips: engine/strips.c ------------------------------------------------------------------------ */
+
+/* Tasks, what they read, and which of them can only run alone. After the shapes. */
+tt_status tt_strips_init(tt_plan *p, tt_error *err);
+/* Strips of `rows` input rows, 0 for none, as tt_task.alone and cut say: groups, advances, and of each value the rows
+ * that must exist (ring), when it is first and last wanted. */
+void tt_strips_schedule(tt_plan *p, int rows);
+/* Is there no way but to run this task alone? A barrier: it reads a value as a whole. */
+bool tt_strips_barrier(const tt_plan *p, int task);
+/* Up to which band the task may go in this strip; and the rows of its result that are there when `bands` are done. */
+int tt_strips_next(const tt_plan *p, int task);
+int tt_rows_made(const tt_plan *p, int task, int bands);
+
+static inline const tt_step *tt_task_step(const tt_plan *p, int task)
+{
+    return &p->net->step[task - 1];
+}
 
 /* ---- rows ----------------------------------------------------------------------------------------- */
 
@@ -208,10 +257,9 @@ static inline const float *tt_piece_row(const tt_plan *p, tt_piece piece, int y)
     const tt_value *v = &p->value[piece.value];
     return tt_row(p, v, y + piece.crop) + (size_t)piece.crop * (size_t)v->b;
 }
-/* Write the borders of a row that has just been computed. */
+/* Write the borders of a row that has just been computed; or some of those of planes from..to-1. */
 void tt_row_border(const tt_plan *p, const tt_value *v, int y);
-/* The same of planes from..to-1 alone. */
-void tt_planes_border(const tt_plan *p, const tt_value *v, int y, int from, int to);
+void tt_row_edges(const tt_plan *p, const tt_value *v, int y, int from, int to, bool left, bool right);
 
 /* Size and reach rules that several operations share. */
 bool tt_size_same(const tt_node *n, const tt_extent *in, tt_extent *out);

@@ -225,13 +225,16 @@ static tt_extent map_of(const tt_plan *p, const tt_step *s)
     return (tt_extent){v->h, v->w};
 }
 
-static int tokens_rows(const tt_plan *p, const tt_step *s)
+static tt_work tokens_work(const tt_plan *p, const tt_step *s)
 {
     const tt_node *n = attention_of(s);
     const tt_extent e = map_of(p, s);
     if (!n)
-        return e.h * ((e.w + TOKENS - 1) / TOKENS);
-    return windows(n, e.h) * ((windows(n, e.w) + windows_a_unit(n) - 1) / windows_a_unit(n));
+        return (tt_work){.bands = e.h, .units = (e.w + TOKENS - 1) / TOKENS, .tall = 1};
+    return (tt_work){.bands = windows(n, e.h),
+                     .units = (windows(n, e.w) + windows_a_unit(n) - 1) / windows_a_unit(n),
+                     .tall = n->window,
+                     .before = n->shift ? n->window - n->shift : 0};
 }
 
 static void load(const unit *u)
@@ -335,10 +338,10 @@ static void tokens_row(const tt_plan *p, const tt_step *s, int number, int threa
 }
 
 /* Borders once all is there: a row's pixels come from several units. */
-static void tokens_finish(const tt_plan *p, const tt_step *s)
+static void tokens_finish(const tt_plan *p, const tt_step *s, int y0, int y1)
 {
     const tt_value *v = &p->value[s->out];
-    for (int y = 0; v->border && y < v->h; y++)
+    for (int y = y0; v->border && y < y1; y++)
         tt_row_border(p, v, y);
 }
 
@@ -378,7 +381,7 @@ static double norm_flops(const tt_node *n, int in_channels, tt_extent in, tt_ext
 }
 
 #define CHAIN                                                                                                \
-    .pack = tokens_pack, .scratch = tokens_scratch, .rows = tokens_rows, .row = tokens_row,                  \
+    .pack = tokens_pack, .scratch = tokens_scratch, .work = tokens_work, .row = tokens_row,                  \
     .finish = tokens_finish
 const tt_op_def tt_op_norm = {
     .word = "layer norm", .size = tt_size_same, .reach = tt_reach_same, .flops = norm_flops, CHAIN};

@@ -10,7 +10,7 @@
 #include <string.h>
 
 typedef tt_status toy_fn(tt_net **, unsigned, tt_error *);
-static toy_fn *const toys[] = {toy_dense, toy_shuffle, toy_hourglass, toy_tokens};
+static toy_fn *const toys[] = {toy_dense, toy_shuffle, toy_hourglass, toy_tokens, toy_ladder};
 enum { TOYS = sizeof toys / sizeof *toys };
 
 static tt_net *toy_net(int i)
@@ -123,7 +123,7 @@ START_TEST(a_run_allocates_nothing)
         tt_error err;
         ck_assert_int_eq(tt_pool_new(&pool, 3, &err), TT_OK);
         ck_assert_int_eq(tt_plan_new(&p, net, 32, 46, &(tt_plan_options){.threads = 3}, &err), TT_OK);
-        float *in = toy_noise(3 * 32 * 46, 1), *out = malloc(4 * 3 * 64 * 92);
+        float *in = toy_noise(3 * 32 * 46, 1), *out = malloc(3 * 96 * 138 * sizeof *out);
         faults_allocations();
         const tt_status st = tt_plan_run(p, pool, in, out, NULL, &err);
         const long allocations = faults_allocations(); /* before Check's own */
@@ -165,7 +165,7 @@ START_TEST(a_tile_equals_the_whole)
     enum { H = 60, W = 52, TOP = 20, LEFT = 16 }; /* on the grid of the windows */
     for (int t = 0; t < TOYS; t++) {
         tt_net *net = toy_net(t);
-        if (net->facts.global) { /* it has a mean */
+        if (net->facts.global || net->facts.scale_num == 3) { /* it has a mean; it loses a border */
             tt_net_free(net);
             continue;
         }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 32 };
+enum { MOST = 40 };
 
 /* A weight file under construction. */
 typedef struct toy {
@@ -96,6 +96,22 @@ static void flat(toy *y, const char *name, size_t a, size_t b)
     tensor(y, name, ".bias", 1, a, 0, 0, 0.1f);
 }
 
+/* A skip over all the others, strides and their inverse, views, a view that must be copied; even sides. */
+static tt_val ladder(tt_build *b)
+{
+    const tt_val in = tt_input(b, 3), x = tt_conv(b, in, "first");
+    tt_val y = x;
+    const char *const name[] = {"a", "b", "c", "d", "e"};
+    for (int i = 0; i < 5; i++)
+        y = tt_conv(b, y, name[i], .act = TT_ACT_PRELU, .slope = 0.2f);
+    tt_val z = tt_conv(b, y, "down", .valid = true, .stride = 2, .act = TT_ACT_RELU);
+    z = tt_deconv(b, tt_conv(b, z, "low"), "up", .stride = 2);
+    z = tt_conv(b, tt_concat(b, tt_add_scaled(b, y, 0.5f, z), x), "mix", .act = TT_ACT_RELU);
+    z = tt_conv(b, tt_crop(b, tt_nearest(b, z, 3), 2), "cut");
+    z = tt_pixel_unshuffle(b, tt_conv(b, tt_concat(b, z, tt_crop(b, tt_nearest(b, in, 3), 2)), "last"), 2);
+    return tt_pixel_shuffle(b, tt_conv(b, z, "wide", .replicate = true), 2);
+}
+
 static tt_status make(toy *y, tt_val (*describe)(tt_build *), tt_net **net, unsigned cpu, tt_error *err)
 {
     unsigned char *bytes = NULL;
@@ -171,4 +187,22 @@ tt_status toy_tokens(tt_net **net, unsigned cpu, tt_error *err)
     layer(&y, "after", 18, 18, 3);
     layer(&y, "last", 3, 18, 3);
     return make(&y, tokens, net, cpu, err);
+}
+
+tt_status toy_ladder(tt_net **net, unsigned cpu, tt_error *err)
+{
+    toy y = {0};
+    layer(&y, "first", 18, 3, 3);
+    const char *const name[] = {"a", "b", "c", "d", "e"};
+    for (int i = 0; i < 5; i++)
+        layer(&y, name[i], 18, 18, i == 2 ? 5 : 3);
+    layer(&y, "down", 24, 18, 2);
+    layer(&y, "low", 24, 24, 3);
+    tensor(&y, "up", ".weight", 4, 24, 18, 2, 0.3f);
+    tensor(&y, "up", ".bias", 1, 18, 0, 0, 0.1f);
+    layer(&y, "mix", 9, 36, 1);
+    layer(&y, "cut", 7, 9, 3);
+    layer(&y, "last", 6, 10, 3);
+    layer(&y, "wide", 12, 24, 3);
+    return make(&y, ladder, net, cpu, err);
 }

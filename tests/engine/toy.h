@@ -11,6 +11,8 @@ tt_status toy_shuffle(tt_net **net, unsigned cpu, tt_error *err);
 tt_status toy_hourglass(tt_net **net, unsigned cpu, tt_error *err);
 /* Two layers of a transformer, windows of 4, the second shifted by 2, between two convolutions; any size. */
 tt_status toy_tokens(tt_net **net, unsigned cpu, tt_error *err);
+/* A long skip, a stride and its inverse, shuffles both ways, crops, nearest: 3 -> 3 channels, x3 less 4; even sides. */
+tt_status toy_ladder(tt_net **net, unsigned cpu, tt_error *err);
 
 /* n floats in -1..1 from the seed; malloc */
 float *toy_noise(size_t n, unsigned seed);

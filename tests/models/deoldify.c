@@ -1,5 +1,7 @@
 #include "tests/models/deoldify.h"
 
+#include "engine/plan.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +53,7 @@ void do_check(const nt_network *n, const nt_map *in, const nt_map *want, double 
     it_free(n->graph, maps);
     for (int level = 0; level < kc_isa_count(); level++) {
         tt_net *net = nt_net(n, kc_isas[level].flags);
-        nt_map one = nt_engine(net, in, 1);
+        nt_map one = nt_engine_strips(net, in, 1, TT_WHOLE);
         ck_assert_msg(one.v, "%s: the size is not taken", what);
         if (!(do_difference(want, &one) <= tolerance)) {
             char blame[300];
@@ -60,9 +62,13 @@ void do_check(const nt_network *n, const nt_map *in, const nt_map *want, double 
                          do_difference(want, &one), tolerance, blame);
         }
         for (size_t t = 1; t < DO_THREADS; t++) {
-            nt_map many = nt_engine(net, in, do_threads[t]);
+            nt_map many = nt_engine_strips(net, in, do_threads[t], TT_WHOLE);
             ck_assert_msg(do_same(&one, &many), "%s, %s: %d threads give other bytes than one", what,
                           kc_isas[level].name, do_threads[t]);
+            nt_free(&many);
+            many = nt_engine_strips(net, in, do_threads[t], 8 / (int)t);
+            ck_assert_msg(do_same(&one, &many), "%s, %s: strips of %d rows give other bytes than whole maps",
+                          what, kc_isas[level].name, 8 / (int)t);
             nt_free(&many);
         }
         nt_free(&one);

@@ -158,11 +158,11 @@ static tt_pool *pool_new(int threads)
 }
 
 /* Run and leave the plan for questions; NULL where the size is refused. */
-static tt_plan *run(const tt_net *net, const nt_map *in, tt_pool *pool, bool keep, nt_map *out)
+static tt_plan *run(const tt_net *net, const nt_map *in, tt_pool *pool, int strip, bool keep, nt_map *out)
 {
     tt_error err = {0};
     tt_plan *plan = NULL;
-    const tt_plan_options o = {.threads = tt_pool_threads(pool), .keep = keep};
+    const tt_plan_options o = {.threads = tt_pool_threads(pool), .strip = strip, .keep = keep};
     const tt_status st = tt_plan_new(&plan, net, in->h, in->w, &o, &err);
     if (st == TT_ERR_USAGE)
         return NULL;
@@ -175,13 +175,18 @@ static tt_plan *run(const tt_net *net, const nt_map *in, tt_pool *pool, bool kee
     return plan;
 }
 
-nt_map nt_engine(const tt_net *net, const nt_map *in, int threads)
+nt_map nt_engine_strips(const tt_net *net, const nt_map *in, int threads, int strip)
 {
     nt_map out = {0};
     tt_pool *pool = pool_new(threads);
-    tt_plan_free(run(net, in, pool, false, &out));
+    tt_plan_free(run(net, in, pool, strip, false, &out));
     tt_pool_free(pool);
     return out;
+}
+
+nt_map nt_engine(const tt_net *net, const nt_map *in, int threads)
+{
+    return nt_engine_strips(net, in, threads, 0);
 }
 
 /* ---- comparing ------------------------------------------------------------------------------------ */
@@ -283,7 +288,7 @@ void nt_blame_engine(const nt_network *n, const nt_map *in, unsigned cpu, char *
     nt_map out = {0};
     tt_net *net = nt_net(n, cpu);
     tt_pool *pool = pool_new(1);
-    tt_plan *plan = run(net, in, pool, true, &out);
+    tt_plan *plan = run(net, in, pool, 0, true, &out);
     it_map *maps = nt_interpret(n, in);
     snprintf(what, room, "in every layer the engine does what the description says");
     for (int i = 0; plan && maps && i < n->graph->count; i++) {

@@ -49,10 +49,11 @@ nt_map nt_noise(int c, int h, int w);
 it_map *nt_interpret(const nt_network *n, const nt_map *in);
 nt_map nt_floats(const it_map *m);
 
-/* The engine's result; no v where it refuses the size. nt_net() packs for the instruction sets `cpu`, or
- * fails. */
+/* The engine's result; no v where it refuses the size. strip: as in tt_plan_options, 0 without. nt_net()
+ * packs for the instruction sets `cpu`, or fails. */
 tt_net *nt_net(const nt_network *n, unsigned cpu);
 nt_map nt_engine(const tt_net *net, const nt_map *in, int threads);
+nt_map nt_engine_strips(const tt_net *net, const nt_map *in, int threads, int strip);
 
 /*
  * Is every value of `got` within 2e-5 of `want`? Otherwise `what` says where it is not and by how much.

@@ -8,6 +8,7 @@
 
 #include <check.h>
 
+#include "engine/plan.h"
 #include "tests/golden.h"
 #include "tests/kernels/kc.h"
 
@@ -85,7 +86,7 @@ START_TEST(engine_gives_the_goldens)
             nt_map in, want;
             char what[300], blame[300];
             open_case(set, c, &in, &want);
-            nt_map got = nt_engine(net, &in, 1);
+            nt_map got = nt_engine_strips(net, &in, 1, TT_WHOLE);
             ck_assert_msg(got.v, "%s case %d: the size is not taken", set->folder, c);
             if (!nt_agree(&want, &got, false, what, sizeof what)) {
                 nt_blame_engine(&n, &in, isa->flags, blame, sizeof blame);
@@ -93,9 +94,15 @@ START_TEST(engine_gives_the_goldens)
             }
             static const int threads[] = {2, 3, 7};
             for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
-                nt_map again = nt_engine(net, &in, threads[t]);
+                nt_map again = nt_engine_strips(net, &in, threads[t], TT_WHOLE);
                 ck_assert_msg(same(&got, &again), "%s case %d, %s: %d threads give other bytes than one",
                               set->folder, c, isa->name, threads[t]);
+                nt_free(&again);
+            }
+            for (int strip = 1; strip <= 8; strip++) {
+                nt_map again = nt_engine_strips(net, &in, threads[strip % 3], strip);
+                ck_assert_msg(same(&got, &again), "%s case %d, %s: strips of %d rows give other bytes than whole maps",
+                              set->folder, c, isa->name, strip);
                 nt_free(&again);
             }
             nt_free(&got);
@@ -162,7 +169,7 @@ START_TEST(engine_refuses_the_sizes_the_interpreter_refuses)
     for (int h = 1; h <= (t->least > 1 ? t->least : 4) + 1; h++) {
         nt_map in = nt_noise(planes, h, legal(t, 1));
         it_map *maps = nt_interpret(&n, &in);
-        nt_map got = nt_engine(net, &in, 1);
+        nt_map got = nt_engine_strips(net, &in, 1, TT_WHOLE);
         /* the traits promise a size at least where they say so */
         ck_assert_msg(!maps == !got.v, "%s: the engine %s height %d", set->folder,
                       got.v ? "takes" : "refuses", h);
