@@ -36,22 +36,27 @@ void tt_image_to_grey(tt_image *img)
     img->samples = less ? less : p;
 }
 
+void tt_grey_to_colour(void *to, const void *from, int channels, int depth, size_t pixels)
+{
+    const size_t bytes = (size_t)depth / 8, step = (size_t)channels * bytes;
+    const unsigned char *p = from;
+    unsigned char *q = to;
+    for (size_t i = 0; i < pixels; i++, p += step, q += step + 2 * bytes) {
+        memcpy(q, p, bytes);
+        memcpy(q + bytes, p, bytes);
+        memcpy(q + 2 * bytes, p, step);
+    }
+}
+
 tt_status tt_image_from_grey(tt_image *img, tt_error *err)
 {
     const size_t pixels = (size_t)img->width * (size_t)img->height, bytes = (size_t)img->depth / 8;
-    const size_t from = tt_image_pixel_bytes(img), to = from + 2 * bytes;
     size_t all;
-    unsigned char *p = tt_mul(pixels, to, &all) ? realloc(img->samples, all) : NULL;
+    void *p = tt_mul(pixels, tt_image_pixel_bytes(img) + 2 * bytes, &all) ? malloc(all) : NULL;
     if (!p)
-        return tt_fail_memory(err, pixels * to);
-    for (size_t i = pixels;
-         i-- > 0;) { /* from the end, so that nothing is overwritten that is still needed */
-        unsigned char pixel[8];
-        memcpy(pixel, p + i * from, from);
-        memcpy(p + i * to, pixel, bytes);
-        memcpy(p + i * to + bytes, pixel, bytes);
-        memcpy(p + i * to + 2 * bytes, pixel, from);
-    }
+        return tt_fail_memory(err, all);
+    tt_grey_to_colour(p, img->samples, img->channels, img->depth, pixels);
+    free(img->samples);
     img->samples = p;
     img->channels += 2;
     return TT_OK;

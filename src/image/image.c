@@ -231,54 +231,104 @@ tt_status tt_image_can_hold(int width, int height, const char *path, const tt_wr
     return TT_OK;
 }
 
-typedef struct target {
+struct tt_writer {
+    const tt_image_format *format;
+    void *encoder;
+    tt_image shown; /* metadata that was true of another size or depth is corrected: exif and xmp are copies */
     tt_output *out;
-    bool failed;
-} target;
+    bool failed; /* nothing more can be put */
+    int rows;    /* so far */
+};
 
 static bool put(void *to, const void *bytes, size_t n)
 {
-    target *t = to;
-    if (!t->failed)
-        t->failed = !tt_output_put(t->out, bytes, n);
-    return !t->failed;
+    tt_writer *w = to;
+    if (!w->failed)
+        w->failed = !tt_output_put(w->out, bytes, n);
+    return !w->failed;
 }
 
-tt_status tt_image_write(const tt_image *img, const char *path, const tt_write_options *o, tt_error *err)
+static tt_status correct_metadata(tt_image *shown, const tt_image *img, tt_error *err)
+{
+    *shown = *img;
+    shown->samples = NULL;
+    shown->exif = shown->xmp = (tt_blob){0};
+    tt_status st = tt_blob_set(&shown->exif, img->exif.data, img->exif.size, err);
+    if (!st)
+        st = tt_blob_set(&shown->xmp, img->xmp.data, img->xmp.size, err);
+    if (!st)
+        st = tt_meta_settle_xmp(&shown->xmp, img->width, img->height, false, err);
+    if (st)
+        return st;
+    tt_exif_settle(&shown->exif, img->width, img->height, img->dpi_x, img->dpi_y);
+    if (!tt_icc_fits(&shown->icc, img->channels))
+        shown->icc = (tt_blob){0}; /* borrowed */
+    return TT_OK;
+}
+
+tt_status tt_writer_begin(tt_writer **writer, const tt_image *img, const char *path, const tt_write_options *o,
+                          tt_error *err)
 {
     static const tt_write_options defaults;
+    *writer = NULL;
     o = o ? o : &defaults;
     tt_status st = tt_image_can_write(img->channels, img->depth, path, o, err);
     if (!st)
         st = tt_image_can_hold(img->width, img->height, path, o, err);
     if (st)
         return st;
-    if (img->width < 1 || img->height < 1 || !img->samples)
+    if (img->width < 1 || img->height < 1)
         return tt_fail(err, TT_ERR_INTERNAL, "%s: there is no picture to write", path);
-    /* metadata that was true of another size or depth of it: a copy is corrected */
-    target t = {0};
-    tt_image shown = *img;
-    shown.exif = shown.xmp = (tt_blob){0};
-    st = tt_blob_set(&shown.exif, img->exif.data, img->exif.size, err);
+    tt_writer *w = calloc(1, sizeof *w);
+    if (!w)
+        return tt_fail_memory(err, sizeof *w);
+    w->format = find_format(path, o, err);
+    st = correct_metadata(&w->shown, img, err);
     if (!st)
-        st = tt_blob_set(&shown.xmp, img->xmp.data, img->xmp.size, err);
+        st = tt_output_open(&w->out, path, o->overwrite, err);
     if (!st)
-        st = tt_meta_settle_xmp(&shown.xmp, img->width, img->height, false, err);
-    if (st)
-        goto done;
-    tt_exif_settle(&shown.exif, img->width, img->height, img->dpi_x, img->dpi_y);
-    if (!tt_icc_fits(&shown.icc, img->channels))
-        shown.icc = (tt_blob){0}; /* borrowed */
-    st = tt_output_open(&t.out, path, o->overwrite, err);
-    if (st)
-        goto done;
-    st = find_format(path, o, err)->encode(&shown, o, put, &t, err);
-    if (!st || t.failed)
-        st = tt_output_commit(t.out, err); /* its sentence tells why nothing could be put */
+        st = w->format->begin(&w->encoder, &w->shown, o, put, w, err);
+    if (st) {
+        st = tt_writer_end(w, st, err);
+        return st;
+    }
+    *writer = w;
+    return TT_OK;
+}
+
+tt_status tt_writer_rows(tt_writer *w, const void *samples, int rows, tt_error *err)
+{
+    w->rows += rows;
+    return w->format->rows(w->encoder, samples, rows, err);
+}
+
+tt_status tt_writer_end(tt_writer *w, tt_status st, tt_error *err)
+{
+    if (!w)
+        return st;
+    if (!st && w->rows != w->shown.height)
+        st = tt_fail(err, TT_ERR_INTERNAL, "%d rows of %d were written", w->rows, w->shown.height);
+    if (w->encoder) {
+        const tt_status closed = w->format->end(w->encoder, !st, err);
+        st = st ? st : closed;
+    }
+    if (!st || w->failed)
+        st = tt_output_commit(w->out, err); /* its sentence tells why nothing could be put */
     else
-        tt_output_abort(t.out);
-done:
-    tt_blob_clear(&shown.exif);
-    tt_blob_clear(&shown.xmp);
+        tt_output_abort(w->out);
+    tt_blob_clear(&w->shown.exif);
+    tt_blob_clear(&w->shown.xmp);
+    free(w);
     return st;
+}
+
+tt_status tt_image_write(const tt_image *img, const char *path, const tt_write_options *o, tt_error *err)
+{
+    tt_writer *w;
+    tt_status st = tt_writer_begin(&w, img, path, o, err);
+    if (!st && !img->samples)
+        st = tt_fail(err, TT_ERR_INTERNAL, "%s: there is no picture to write", path);
+    else if (!st)
+        st = tt_writer_rows(w, img->samples, img->height, err);
+    return tt_writer_end(w, st, err);
 }

@@ -85,6 +85,16 @@ typedef struct tt_write_options {
  * TT_ERR_OUTPUT cannot be created or exists, TT_ERR_TEMPORARY disk full or I/O error.
  */
 tt_status tt_image_write(const tt_image *img, const char *path, const tt_write_options *o, tt_error *err);
+
+/*
+ * The same where rows come one after the other, from the top: of img only the size and the metadata count, which must
+ * stay until the end. tt_writer_end() in any case, told how all went so far (a status of tt_writer_rows() or of what
+ * makes them): the file appears where that was TT_OK; the sentence is that of what went wrong first.
+ */
+typedef struct tt_writer tt_writer;
+tt_status tt_writer_begin(tt_writer **w, const tt_image *img, const char *path, const tt_write_options *o, tt_error *err);
+tt_status tt_writer_rows(tt_writer *w, const void *samples, int rows, tt_error *err);
+tt_status tt_writer_end(tt_writer *w, tt_status so_far, tt_error *err); /* frees; accepts NULL */
 /* Would tt_image_write() know what to do with that path? Checked before work starts. */
 tt_status tt_image_can_write(int channels, int depth, const char *path, const tt_write_options *o, tt_error *err);
 /* ... and would the format hold so many pixels? (JPEG: 65500 a side) Checked before work starts, too. */
@@ -99,7 +109,7 @@ void tt_blob_clear(tt_blob *b);
 
 /*
  * One format, listed in src/image/formats.c. decode() gives the pixels as they lie in the file and the metadata
- * unchecked: orientation, EXIF and profile are seen to by image.c for all formats. encode() gets them seen to.
+ * unchecked: orientation, EXIF and profile are seen to by image.c for all formats. begin() gets them seen to.
  */
 typedef struct tt_image_format {
     const char *name;              /* "png" */
@@ -110,9 +120,12 @@ typedef struct tt_image_format {
                         const tt_image_limits *limits, tt_error *err);
     /* whether such samples can be stored; NULL sentence if yes */
     const char *(*refuses)(int channels, int depth);
-    /* writes through `put` as it goes; put returns false when the disk is full */
-    tt_status (*encode)(const tt_image *img, const tt_write_options *o,
-                        bool (*put)(void *to, const void *bytes, size_t n), void *to, tt_error *err);
+    /* Writes through `put` as it goes; put returns false when the disk is full. All but the samples of img, which stays
+     * until end(); then rows from top to bottom; end() frees, and closes the picture where it is whole. */
+    tt_status (*begin)(void **encoder, const tt_image *img, const tt_write_options *o,
+                       bool (*put)(void *to, const void *bytes, size_t n), void *to, tt_error *err);
+    tt_status (*rows)(void *encoder, const void *samples, int n, tt_error *err);
+    tt_status (*end)(void *encoder, bool whole, tt_error *err);
 } tt_image_format;
 extern const tt_image_format *const tt_image_formats[]; /* ends with NULL */
 

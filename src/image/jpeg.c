@@ -417,7 +417,9 @@ typedef struct writing {
     struct jpeg_compress_struct c;
     struct jpeg_destination_mgr target;
     const tt_image *img;
-    const tt_write_options *o;
+    int quality;
+    const unsigned char *samples; /* rows at hand */
+    int rows;
     tt_blob icc; /* made from gamma and cHRM, which JPEG cannot say */
     bool (*put)(void *to, const void *bytes, size_t n);
     void *to;
@@ -499,11 +501,11 @@ static void write_metadata(writing *w)
     }
 }
 
-static void write_all(writing *w)
+static void write_head(writing *w)
 {
     struct jpeg_compress_struct *c = &w->c;
     const tt_image *img = w->img;
-    const int quality = w->o->jpeg_quality ? w->o->jpeg_quality : 95;
+    const int quality = w->quality;
     jpeg_create_compress(c);
     w->created = true;
     w->target.init_destination = begin_buffer;
@@ -530,51 +532,84 @@ static void write_all(writing *w)
     }
     jpeg_start_compress(c, TRUE);
     write_metadata(w);
-    const size_t row = (size_t)img->width * (size_t)img->channels;
-    while (c->next_scanline < c->image_height) {
-        JSAMPROW rows[1] = {(unsigned char *)img->samples + c->next_scanline * row};
-        (void)jpeg_write_scanlines(c, rows, 1);
-    }
-    jpeg_finish_compress(c);
 }
 
-static bool write_guarded(writing *w)
+static void write_rows(writing *w)
+{
+    const size_t row = (size_t)w->img->width * (size_t)w->img->channels;
+    for (; w->rows; w->rows--, w->samples += row) {
+        JSAMPROW line[1] = {(JSAMPROW)w->samples};
+        (void)jpeg_write_scanlines(&w->c, line, 1);
+    }
+}
+
+static void write_tail(writing *w)
+{
+    jpeg_finish_compress(&w->c);
+}
+
+static bool guarded(writing *w, void (*part)(writing *))
 {
     if (setjmp(w->jump))
         return false;
-    write_all(w);
+    part(w);
     return true;
 }
 
-static tt_status encode(const tt_image *img, const tt_write_options *o,
-                        bool (*put)(void *to, const void *bytes, size_t n), void *to, tt_error *err)
+static tt_status written(writing *w, void (*part)(writing *), tt_error *err)
+{
+    if (guarded(w, part))
+        return TT_OK;
+    if (w->put_failed)
+        return tt_fail(err, TT_ERR_TEMPORARY, "the JPEG cannot be written");
+    return tt_fail(err, w->errors.msg_code == JERR_OUT_OF_MEMORY ? TT_ERR_MEMORY : TT_ERR_INTERNAL, "JPEG: %s",
+                   w->text);
+}
+
+static void forget(writing *w)
+{
+    if (w->created)
+        jpeg_destroy_compress(&w->c);
+    tt_blob_clear(&w->icc);
+    free(w);
+}
+
+static tt_status begin(void **encoder, const tt_image *img, const tt_write_options *o,
+                       bool (*put)(void *to, const void *bytes, size_t n), void *to, tt_error *err)
 {
     writing *w = calloc(1, sizeof *w);
     if (!w)
         return tt_fail_memory(err, sizeof *w);
-    tt_status st = img->icc.size ? TT_OK : tt_icc_from_gamma(&w->icc, img, err);
-    if (st)
-        goto done;
     w->img = img;
-    w->o = o;
+    w->quality = o->jpeg_quality ? o->jpeg_quality : 95;
     w->put = put;
     w->to = to;
     w->c.err = jpeg_std_error(&w->errors);
     w->errors.error_exit = on_write_error;
     w->errors.emit_message = no_message;
     w->errors.output_message = no_output;
-    if (!write_guarded(w)) {
-        if (w->put_failed)
-            st = tt_fail(err, TT_ERR_TEMPORARY, "the JPEG cannot be written");
-        else
-            st = tt_fail(err, w->errors.msg_code == JERR_OUT_OF_MEMORY ? TT_ERR_MEMORY : TT_ERR_INTERNAL, "JPEG: %s",
-                         w->text);
-    }
-    if (w->created)
-        jpeg_destroy_compress(&w->c);
-done:
-    tt_blob_clear(&w->icc);
-    free(w);
+    tt_status st = img->icc.size ? TT_OK : tt_icc_from_gamma(&w->icc, img, err);
+    if (!st)
+        st = written(w, write_head, err);
+    if (st)
+        forget(w);
+    else
+        *encoder = w;
+    return st;
+}
+
+static tt_status rows(void *encoder, const void *samples, int n, tt_error *err)
+{
+    writing *w = encoder;
+    w->samples = samples;
+    w->rows = n;
+    return written(w, write_rows, err);
+}
+
+static tt_status end(void *encoder, bool whole, tt_error *err)
+{
+    const tt_status st = whole ? written(encoder, write_tail, err) : TT_OK;
+    forget(encoder);
     return st;
 }
 
@@ -593,5 +628,7 @@ const tt_image_format tt_image_jpeg = {
     .probe = is_jpeg,
     .decode = decode,
     .refuses = refuses,
-    .encode = encode,
+    .begin = begin,
+    .rows = rows,
+    .end = end,
 };

@@ -324,8 +324,10 @@ typedef struct writing {
     jmp_buf jump;
     png_structp png;
     png_infop info;
-    const tt_image *img;
-    const tt_write_options *o;
+    tt_image img; /* borrowed, but for its xmp */
+    int level;
+    const unsigned char *samples; /* rows at hand */
+    int rows;
     bool (*put)(void *to, const void *bytes, size_t n);
     void *to;
     bool put_failed;
@@ -365,7 +367,7 @@ static void no_flush(png_structp png)
 
 static void set_colour(const writing *w)
 {
-    const tt_image *img = w->img;
+    const tt_image *img = &w->img;
     const double *c = img->chrm;
     if (img->icc.size) {
         png_set_iCCP(w->png, w->info, "ICC profile", PNG_COMPRESSION_TYPE_BASE, img->icc.data,
@@ -382,7 +384,7 @@ static void set_colour(const writing *w)
 
 static void set_metadata(writing *w)
 {
-    const tt_image *img = w->img;
+    const tt_image *img = &w->img;
     if (img->exif.size && img->exif.size <= INT_MAX)
         png_set_eXIf_1(w->png, w->info, (png_uint_32)img->exif.size, img->exif.data);
     const double x = img->dpi_x / INCH, y = img->dpi_y / INCH;
@@ -397,7 +399,7 @@ static void set_metadata(writing *w)
         texts[n].text = w->iptc;
         texts[n++].text_length = w->iptc_size;
     }
-    /* libpng wants a string: the blob's copy ends with a zero (see encode()) */
+    /* libpng wants a string: the blob's copy ends with a zero (see begin()) */
     if (img->xmp.size) {
         texts[n].compression = PNG_ITXT_COMPRESSION_NONE;
         texts[n].key = (png_charp)xmp_key;
@@ -410,18 +412,17 @@ static void set_metadata(writing *w)
         png_set_text(w->png, w->info, texts, n);
 }
 
-static void write_all(writing *w)
+static void write_head(writing *w)
 {
     static const int colours[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB,
                                   PNG_COLOR_TYPE_RGB_ALPHA};
-    const tt_image *img = w->img;
-    const size_t row = (size_t)img->width * tt_image_pixel_bytes(img);
+    const tt_image *img = &w->img;
     png_set_user_limits(w->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_chunk_malloc_max(w->png, 0);
     png_set_benign_errors(w->png, 1);
     png_set_write_fn(w->png, w, deliver, no_flush);
     png_set_compression_buffer_size(w->png, 1 << 16); /* bytes of an IDAT */
-    png_set_compression_level(w->png, w->o->png_level ? w->o->png_level : 6);
+    png_set_compression_level(w->png, w->level);
     png_set_IHDR(w->png, w->info, (png_uint_32)img->width, (png_uint_32)img->height, img->depth,
                  colours[img->channels], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     set_colour(w);
@@ -431,57 +432,96 @@ static void write_all(writing *w)
     if (img->depth == 16)
         png_set_swap(w->png);
 #endif
-    for (int y = 0; y < img->height; y++)
-        png_write_row(w->png, (png_const_bytep)img->samples + (size_t)y * row);
+}
+
+static void write_rows(writing *w)
+{
+    const size_t row = (size_t)w->img.width * tt_image_pixel_bytes(&w->img);
+    for (; w->rows; w->rows--, w->samples += row)
+        png_write_row(w->png, w->samples);
+}
+
+static void write_tail(writing *w)
+{
     png_write_end(w->png, NULL); /* with info, libpng 1.6.39 would write eXIf again */
 }
 
-static bool write_guarded(writing *w)
+static bool guarded(writing *w, void (*part)(writing *))
 {
     if (setjmp(w->jump))
         return false;
-    write_all(w);
+    part(w);
     return true;
 }
 
-static tt_status encode(const tt_image *img, const tt_write_options *o,
-                        bool (*put)(void *to, const void *bytes, size_t n), void *to, tt_error *err)
+static tt_status written(writing *w, void (*part)(writing *), tt_error *err)
 {
-    tt_image shown = *img;
-    writing w = {.img = &shown, .o = o, .put = put, .to = to};
+    const bool whole = guarded(w, part);
+    if (w->refused)
+        return tt_fail_memory(err, w->refused);
+    if (!whole)
+        return tt_fail(err, w->put_failed ? TT_ERR_TEMPORARY : TT_ERR_INTERNAL, "PNG: %s", w->text);
+    return TT_OK;
+}
+
+static void forget(writing *w)
+{
+    png_destroy_write_struct(&w->png, &w->info);
+    tt_blob_clear(&w->img.xmp);
+    free(w->iptc);
+    free(w);
+}
+
+static tt_status begin(void **encoder, const tt_image *img, const tt_write_options *o,
+                       bool (*put)(void *to, const void *bytes, size_t n), void *to, tt_error *err)
+{
+    writing *w = calloc(1, sizeof *w);
     tt_status st = TT_OK;
-    bool whole = false;
-    shown.xmp = (tt_blob){0};
+    if (!w)
+        return tt_fail_memory(err, sizeof *w);
+    w->img = *img;
+    w->level = o->png_level ? o->png_level : 6;
+    w->put = put;
+    w->to = to;
+    w->img.xmp = (tt_blob){0};
     if (img->xmp.size && !memchr(img->xmp.data, 0, img->xmp.size)) { /* UTF-16 cannot stand in a PNG text */
-        shown.xmp = (tt_blob){malloc(img->xmp.size + 1), img->xmp.size};
-        if (!shown.xmp.data) {
+        w->img.xmp = (tt_blob){malloc(img->xmp.size + 1), img->xmp.size};
+        if (!w->img.xmp.data) {
             st = tt_fail_memory(err, img->xmp.size + 1);
             goto done;
         }
-        memcpy(shown.xmp.data, img->xmp.data, img->xmp.size);
-        shown.xmp.data[img->xmp.size] = 0;
+        memcpy(w->img.xmp.data, img->xmp.data, img->xmp.size);
+        w->img.xmp.data[img->xmp.size] = 0;
     }
     if (img->iptc.size) {
-        st = tt_meta_write_raw_profile(&w.iptc, &w.iptc_size, "iptc", img->iptc.data, img->iptc.size, err);
+        st = tt_meta_write_raw_profile(&w->iptc, &w->iptc_size, "iptc", img->iptc.data, img->iptc.size, err);
         if (st)
             goto done;
     }
-    w.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &w, on_write_error, on_warning, &w, allocate_write,
-                                      release);
-    w.info = w.png ? png_create_info_struct(w.png) : NULL;
-    if (!w.info) {
-        st = tt_fail_memory(err, sizeof w);
-        goto done;
-    }
-    whole = write_guarded(&w);
-    if (w.refused)
-        st = tt_fail_memory(err, w.refused);
-    else if (!whole)
-        st = tt_fail(err, w.put_failed ? TT_ERR_TEMPORARY : TT_ERR_INTERNAL, "PNG: %s", w.text);
+    w->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, w, on_write_error, on_warning, w, allocate_write,
+                                       release);
+    w->info = w->png ? png_create_info_struct(w->png) : NULL;
+    st = w->info ? written(w, write_head, err) : tt_fail_memory(err, sizeof *w);
 done:
-    png_destroy_write_struct(&w.png, &w.info);
-    free(shown.xmp.data);
-    free(w.iptc);
+    if (st)
+        forget(w);
+    else
+        *encoder = w;
+    return st;
+}
+
+static tt_status rows(void *encoder, const void *samples, int n, tt_error *err)
+{
+    writing *w = encoder;
+    w->samples = samples;
+    w->rows = n;
+    return written(w, write_rows, err);
+}
+
+static tt_status end(void *encoder, bool whole, tt_error *err)
+{
+    const tt_status st = whole ? written(encoder, write_tail, err) : TT_OK;
+    forget(encoder);
     return st;
 }
 
@@ -498,5 +538,7 @@ const tt_image_format tt_image_png = {
     .probe = is_png,
     .decode = decode,
     .refuses = refuses,
-    .encode = encode,
+    .begin = begin,
+    .rows = rows,
+    .end = end,
 };
