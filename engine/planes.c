@@ -44,7 +44,8 @@ static void each(tt_pool *pool, int units, tt_unit_fn *fn, void *arg)
 
 static size_t position(const tt_pixels *p, int channel, int y, int x)
 {
-    return ((size_t)y * (size_t)p->width + (size_t)x) * (size_t)p->channels + (size_t)channel;
+    const size_t row = (size_t)(p->ring ? y % p->ring : y);
+    return (row * (size_t)p->width + (size_t)x) * (size_t)p->channels + (size_t)channel;
 }
 
 void tt_pixels_read(const tt_kernels *k, const tt_pixels *p, int channel, int y, int x, size_t n, float *dst)

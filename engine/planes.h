@@ -19,6 +19,7 @@ typedef struct tt_pixels {
     void *data;
     int width, height, channels;
     int depth; /* 8: uint8_t, 16: uint16_t */
+    int ring;  /* rows that exist, row y at y % ring; 0: all */
 } tt_pixels;
 
 /* n samples of one channel from (y, x) on, as floats; and back, clamped and rounded half to even. */

@@ -65,6 +65,12 @@ tt_status tt_batch_find(tt_batch *b, char *const *operand, int operands, const t
 
 /* ---- one picture ---------------------------------------------------------------------------------- */
 
+static void narrow(uint8_t *to, const uint16_t *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = (uint8_t)((from[i] + 128u) / 257);
+}
+
 /* 8 bits to 16 and back: 255 is 65535, and each of the 256 levels comes back as itself. */
 static tt_status set_depth(tt_image *img, int depth, tt_error *err)
 {
@@ -82,11 +88,9 @@ static tt_status set_depth(tt_image *img, int depth, tt_error *err)
         img->samples = to;
     } else {
         uint8_t *to = malloc(n);
-        const uint16_t *from = img->samples;
         if (!to)
             return tt_fail_memory(err, n);
-        for (size_t i = 0; i < n; i++)
-            to[i] = (uint8_t)((from[i] + 128u) / 257);
+        narrow(to, img->samples, n);
         free(img->samples);
         img->samples = to;
     }
@@ -131,6 +135,42 @@ tt_status tt_batch_write(tt_batch *b, const tt_job *j, tt_image *out, tt_error *
         return st;
     tt_progress_phase(&b->progress, "writing");
     return tt_image_write(out, j->output, &w, err);
+}
+
+tt_status tt_batch_write_begin(tt_batch *b, const tt_job *j, const tt_image *head, tt_batch_writer *w,
+                               tt_error *err)
+{
+    const tt_write_options o = tt_batch_writing(b->a);
+    const size_t row = (size_t)head->width * (size_t)head->channels;
+    *w = (tt_batch_writer){.head = *head};
+    if (to_8_bits(b->a) && head->depth == 16) {
+        w->head.depth = 8;
+        w->narrow = malloc(row);
+        if (!w->narrow)
+            return tt_fail_memory(err, row);
+    }
+    return tt_writer_begin(&w->writer, &w->head, j->output, &o, err);
+}
+
+tt_status tt_batch_write_rows(tt_batch_writer *w, const void *samples, int rows, tt_error *err)
+{
+    const size_t row = (size_t)w->head.width * (size_t)w->head.channels;
+    tt_status st = TT_OK;
+    if (!w->narrow)
+        return tt_writer_rows(w->writer, samples, rows, err);
+    for (int y = 0; y < rows && !st; y++) {
+        narrow(w->narrow, (const uint16_t *)samples + (size_t)y * row, row);
+        st = tt_writer_rows(w->writer, w->narrow, 1, err);
+    }
+    return st;
+}
+
+tt_status tt_batch_write_end(tt_batch_writer *w, tt_status so_far, tt_error *err)
+{
+    const tt_status st = tt_writer_end(w->writer, so_far, err);
+    free(w->narrow);
+    *w = (tt_batch_writer){0};
+    return st;
 }
 
 static tt_status exists(const tt_job *j, tt_error *err)

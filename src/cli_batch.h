@@ -47,6 +47,16 @@ tt_status tt_batch_can_write(const tt_batch *b, const tt_job *j, const tt_image 
                              tt_error *err);
 /* Write it as --format, --quality, --depth and --overwrite say. */
 tt_status tt_batch_write(tt_batch *b, const tt_job *j, tt_image *out, tt_error *err);
+/* The same row by row: `head` without its samples, then rows, then how it went (zeros are accepted). */
+typedef struct tt_batch_writer {
+    tt_writer *writer;
+    tt_image head;   /* borrowed; of the depth written */
+    uint8_t *narrow; /* a row of 8 bits */
+} tt_batch_writer;
+tt_status tt_batch_write_begin(tt_batch *b, const tt_job *j, const tt_image *head, tt_batch_writer *w,
+                               tt_error *err);
+tt_status tt_batch_write_rows(tt_batch_writer *w, const void *samples, int rows, tt_error *err);
+tt_status tt_batch_write_end(tt_batch_writer *w, tt_status so_far, tt_error *err);
 tt_write_options tt_batch_writing(const tt_args *a);
 
 #endif

@@ -5,6 +5,7 @@
 #include "src/image/grey.h"
 #include "src/upscale.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct session {
@@ -41,23 +42,22 @@ static void tell_plan(tt_batch *b, const tt_job *j, const tt_image *in, const tt
                1e-9 * r->flops);
 }
 
-static void tell_done(tt_batch *b, const tt_job *j, const tt_image *in, const tt_image *out,
-                      const tt_report *r)
+static void tell_done(tt_batch *b, const tt_job *j, const tt_image *in, const tt_report *r)
 {
     const double seconds = tt_seconds() - b->progress.began, peak = tt_peak_bytes();
     const char *scale = ((const session *)b->own)->scale;
     if (b->progress.json) {
         tt_json_line(json_pack("{ss so so si si si si so ss sf sf si sI}", "event", "done", "input",
                                tt_json_text(j->input), "output", tt_json_text(j->output), "input_width",
-                               in->width, "input_height", in->height, "width", out->width, "height",
-                               out->height, "model", tt_json_text(b->model), "network", b->n->model->name,
-                               "seconds", seconds, "network_seconds", r->network_seconds, "tiles", r->tiles,
+                               in->width, "input_height", in->height, "width", r->width, "height", r->height,
+                               "model", tt_json_text(b->model), "network", b->n->model->name, "seconds",
+                               seconds, "network_seconds", r->network_seconds, "tiles", r->tiles,
                                "peak_bytes", (json_int_t)peak));
         return;
     }
     tt_progress_say(&b->progress, "%s %dx%d -> %s %dx%d, %s%s%s, %s, %s", tt_shown_input(j->input), in->width,
-                    in->height, tt_shown_output(j->output), out->width, out->height, b->model,
-                    *scale ? " x" : "", scale, tt_shown_seconds(seconds), tt_shown_bytes(peak));
+                    in->height, tt_shown_output(j->output), r->width, r->height, b->model, *scale ? " x" : "",
+                    scale, tt_shown_seconds(seconds), tt_shown_bytes(peak));
     if (b->a->verbose)
         tt_progress_say(&b->progress,
                         "  %d tile%s of at most %dx%d, overlap %d, %d pass%s; network %s, %.3g GFLOP/s",
@@ -79,59 +79,84 @@ static tt_status foresee(tt_batch *b, const tt_job *j, const tt_image *in, tt_re
     return st;
 }
 
-/* The result of a grey picture stored as colour is larger than the plan of the grey one knows. */
-static tt_status has_room_for_colour(const tt_batch *b, const tt_image *grey, const tt_report *r,
-                                     tt_error *err)
+/* The result on its way into the file. */
+typedef struct going {
+    tt_batch *b;
+    const tt_job *j;
+    bool grey;           /* it was stored as colour, and so is the result */
+    tt_blob icc;         /* ... with this profile */
+    tt_image head;       /* borrowed; of the result as it goes into the network's sink */
+    unsigned char *line; /* a row in colour */
+    tt_batch_writer writer;
+} going;
+
+static tt_status begin_file(void *user, const tt_image *head, tt_error *err)
 {
-    const uint64_t bytes = (uint64_t)grey->depth / 8, in = (uint64_t)grey->width * (uint64_t)grey->height,
-                   out = (uint64_t)r->width * (uint64_t)r->height,
-                   all = bytes * (in * (uint64_t)grey->channels + out * (uint64_t)(grey->channels + 2));
-    if (all <= tt_context_memory(b->c))
-        return TT_OK;
-    return tt_fail(err, TT_ERR_MEMORY,
-                   "a result of %dx%d pixels needs %.0f MiB and the memory budget is %.0f MiB", r->width,
-                   r->height, (double)(all >> 20) + 1, (double)(tt_context_memory(b->c) >> 20));
+    going *g = user;
+    tt_image colour = *head;
+    g->head = *head;
+    if (g->grey) {
+        const size_t bytes = (size_t)head->width * (tt_image_pixel_bytes(head) + (size_t)head->depth / 4);
+        colour.channels += 2;
+        colour.icc = g->icc;
+        g->line = malloc(bytes);
+        if (!g->line)
+            return tt_fail_memory(err, bytes);
+    }
+    return tt_batch_write_begin(g->b, g->j, &colour, &g->writer, err);
+}
+
+static tt_status rows_into_file(void *user, const void *samples, int rows, tt_error *err)
+{
+    going *g = user;
+    const size_t row = (size_t)g->head.width * tt_image_pixel_bytes(&g->head);
+    tt_status st = TT_OK;
+    if (!g->grey)
+        return tt_batch_write_rows(&g->writer, samples, rows, err);
+    for (int y = 0; y < rows && !st; y++) {
+        tt_grey_to_colour(g->line, (const char *)samples + (size_t)y * row, g->head.channels, g->head.depth,
+                          (size_t)g->head.width);
+        st = tt_batch_write_rows(&g->writer, g->line, 1, err);
+    }
+    return st;
 }
 
 static tt_status work(tt_batch *b, const tt_job *j, tt_error *err)
 {
     const tt_upscale_options o = upscaling(b);
-    tt_image in = {0}, *out = NULL;
-    tt_blob icc = {0}; /* of a grey picture stored as colour, for its result */
+    going g = {.b = b, .j = j};
+    const tt_upscale_to to = {begin_file, rows_into_file, &g};
+    tt_image in = {0};
     tt_report r = {0};
     tt_status st = tt_batch_load(b, j, &in, err);
-    const bool grey = !st && tt_image_only_grey(&in);
-    if (grey) { /* through the network as grey: three colours would not come out as equal as they went in */
+    g.grey = !st && tt_image_only_grey(&in);
+    if (g.grey) { /* through the network as grey: three colours would not come out as equal as they went in */
         tt_image_to_grey(&in);
-        icc = in.icc;
+        g.icc = in.icc;
         in.icc = (tt_blob){0};
     }
     if (st || (st = foresee(b, j, &in, &r, err)))
-        goto done;
-    if (grey && (st = has_room_for_colour(b, &in, &r, err)))
         goto done;
     if (b->a->dry_run) {
         tt_progress_end(&b->progress);
         tell_plan(b, j, &in, &r);
         goto done;
     }
-    if ((st = tt_job_prepare(j, err)) || (st = tt_upscale_report(b->c, b->n, &in, &o, &out, &r, err)))
+    if ((st = tt_job_prepare(j, err)))
         goto done;
-    if (grey) {
-        if ((st = tt_image_from_grey(out, err)))
-            goto done;
-        out->icc = icc;
-        icc = (tt_blob){0};
-    }
-    if ((st = tt_batch_write(b, j, out, err)))
+    st = tt_upscale_rows(b->c, b->n, &in, &o, &to, &r, err);
+    if (!st)
+        tt_progress_phase(&b->progress, "writing");
+    st = tt_batch_write_end(&g.writer, st, err);
+    if (st)
         goto done;
     tt_progress_end(&b->progress);
-    tell_done(b, j, &in, out, &r);
+    tell_done(b, j, &in, &r);
 done:
     tt_progress_end(&b->progress);
-    tt_image_free(out);
+    free(g.line);
     tt_image_clear(&in);
-    tt_blob_clear(&icc);
+    tt_blob_clear(&g.icc);
     return st;
 }
 

@@ -13,7 +13,7 @@
 
 static tt_pixels pixels_of(const tt_image *img)
 {
-    return (tt_pixels){img->samples, img->width, img->height, img->channels, img->depth};
+    return (tt_pixels){img->samples, img->width, img->height, img->channels, img->depth, 0};
 }
 
 /* ---- SSIM ----------------------------------------------------------------------------------------- */
@@ -210,12 +210,12 @@ static tt_status draw_channel(const half *a, tt_error *err)
     float *band = malloc((size_t)w * ROWS * sizeof *band);
     if (!band)
         return tt_fail_memory(err, (size_t)w * ROWS * sizeof *band);
-    const tt_status st = tt_sink_init(&sink, a->pool, a->k, &to, 0, 1, w, h, true, 0, err);
+    const tt_status st = tt_sink_init(&sink, a->pool, a->k, &to, 0, 1, w, h, true, 0, NULL, err);
     for (int y = 0; y < h && !st; y += ROWS) {
         const int rows = h - y < ROWS ? h - y : ROWS;
         for (int i = 0; i < rows; i++)
             tt_pixels_read(a->k, a->src, a->from, y + i, 0, (size_t)w, band + (ptrdiff_t)i * w);
-        tt_sink_put(&sink, band, w, 0, y, y + rows, 0, w);
+        (void)tt_sink_put(&sink, band, w, 0, y, y + rows, 0, w, NULL); /* nothing is handed on */
     }
     tt_sink_clear(&sink);
     free(band);

@@ -45,6 +45,11 @@ int tt_pass_tiles(const tt_pass *p)
     return p->across.count * p->down.count;
 }
 
+bool tt_pass_holds(const tt_pass *p)
+{
+    return p->tta || p->route == TT_ROUTE_EACH;
+}
+
 int tt_pass_runs(const tt_pass *p)
 {
     return (p->tta ? 8 : 1) * (p->route == TT_ROUTE_EACH ? 3 : 1);
@@ -76,14 +81,17 @@ static bool zooms(const tt_pass *p)
 static uint64_t buffer_bytes(const tt_pass *p)
 {
     const tt_net_facts *f = &p->net->facts;
-    const bool three = p->route == TT_ROUTE_LUMA || p->route == TT_ROUTE_EACH;
-    const uint64_t in = plane_bytes(1, p->down.tile, p->across.tile);
-    const uint64_t out = plane_bytes(1, p->tile_out_h, p->tile_out_w);
-    uint64_t sum = (uint64_t)(three ? 3 : f->in_channels) * in + (uint64_t)f->out_channels * out;
-    if (three)
-        sum += 3 * out;
+    uint64_t sum = 0;
+    if (p->route == TT_ROUTE_LUMA)
+        sum = plane_bytes(3, p->take_rows, p->across.tile) + plane_bytes(3, p->give_rows, p->tile_out_w);
+    if (tt_pass_holds(p))
+        sum += plane_bytes(p->route == TT_ROUTE_EACH ? 3 : f->in_channels, p->down.tile, p->across.tile) +
+               plane_bytes(f->out_channels, p->tile_out_h, p->tile_out_w);
+    if (p->route == TT_ROUTE_EACH)
+        sum += plane_bytes(3, p->tile_out_h, p->tile_out_w);
     if (p->tta)
-        sum += (uint64_t)f->in_channels * in + (uint64_t)f->out_channels * out;
+        sum += plane_bytes(f->in_channels, p->down.tile, p->across.tile) +
+               plane_bytes(f->out_channels, p->tile_out_h, p->tile_out_w);
     if (zooms(p)) {
         const int widest = p->across.tile > p->tile_out_w ? p->across.tile : p->tile_out_w;
         sum = add(sum, tt_zoom_bytes(p->in_w, p->in_h, p->out_w, p->out_h, widest, p->threads));
@@ -92,27 +100,34 @@ static uint64_t buffer_bytes(const tt_pass *p)
                                   p->tile_out_h, p->threads));
 }
 
-/* arena and flops of one tile lying h x w */
+/* arena, rows and flops of one tile lying h x w */
 static tt_status measure_plan(tt_pass *p, int h, int w, uint64_t *arena, tt_error *err)
 {
     tt_plan *plan;
     tt_plan_facts f;
-    const tt_plan_options o = {.threads = p->threads, .only_size = true};
+    const tt_plan_options o = {.threads = p->threads, .most = p->most, .only_size = true};
     const tt_status st = tt_plan_new(&plan, p->net->net, h, w, &o, err);
     if (st)
         return st;
     tt_plan_get_facts(plan, &f);
     tt_plan_free(plan);
     p->flops = f.flops;
+    p->take_rows = tt_pass_holds(p) ? p->down.tile : f.take_rows;
+    p->give_rows = tt_pass_holds(p) ? p->tile_out_h : f.give_rows;
     *arena = f.arena_bytes > *arena ? f.arena_bytes : *arena;
     return TT_OK;
 }
 
-/* The sizes that follow from the tile's shape. */
-static tt_status measure(tt_pass *p, tt_error *err)
+/* The sizes that follow from the tile's shape. The plan is told what the rest leaves of the budget. */
+static tt_status measure(tt_pass *p, uint64_t budget, tt_error *err)
 {
     uint64_t arena = 0;
     tt_status st = tt_net_size(p->net->net, p->down.tile, p->across.tile, &p->tile_out_h, &p->tile_out_w, err);
+    p->take_rows = p->give_rows = 0;
+    if (!st) {
+        const uint64_t rest = buffer_bytes(p), left = budget > rest ? budget - rest : 1;
+        p->most = left < SIZE_MAX ? (size_t)left : SIZE_MAX;
+    }
     if (!st)
         st = measure_plan(p, p->down.tile, p->across.tile, &arena, err);
     if (!st && p->tta && p->down.tile != p->across.tile)
@@ -156,7 +171,6 @@ static void extend_axis(const tt_pass *p, tt_axis *a, int n)
 /* ---- tiles ---------------------------------------------------------------------------------------- */
 
 enum { MOST = 80, LEAST_STRIDE = 32 }; /* shorter strides compute next to nothing but overlap */
-#define MODEST ((uint64_t)256 << 20)   /* bytes that a pass takes where tiles cost little */
 
 /* Lengths worth trying on one axis, longest first: those that leave no tile half used. */
 static int lengths(const tt_axis *axis, int *length)
@@ -199,6 +213,33 @@ static double pixels(const tt_pass *p)
     return (double)p->down.tile * p->down.count * p->across.tile * p->across.count;
 }
 
+/* The widest columns of full height that fit; false: none. */
+static tt_status columns(tt_pass *p, uint64_t budget, bool *fits, tt_error *err)
+{
+    int wide[MOST];
+    int lo = -1, hi = lengths(&p->across, wide); /* longest first: lo does not fit, hi does if there is one */
+    tt_pass best = {0};
+    *fits = false;
+    tt_axis_whole(&p->down);
+    while (hi - lo > 1) {
+        const int mid = lo + (hi - lo) / 2;
+        tt_axis_cut(&p->across, wide[mid]);
+        const tt_status st = measure(p, budget, err);
+        if (st)
+            return st;
+        if (p->bytes > budget) {
+            lo = mid;
+            continue;
+        }
+        hi = mid;
+        best = *p;
+        *fits = true;
+    }
+    if (*fits)
+        *p = best;
+    return TT_OK;
+}
+
 /*
  * *fits: p is the cheapest of what fits; else it is the smallest there is.
  * Walk along the border between what fits and what does not: lengths down the one axis, and for each the longest
@@ -207,6 +248,9 @@ static double pixels(const tt_pass *p)
 static tt_status choose(tt_pass *p, uint64_t budget, bool *fits, tt_error *err)
 {
     int tall[MOST], wide[MOST];
+    const tt_status stop = columns(p, budget, fits, err);
+    if (stop || *fits)
+        return stop;
     const int n_tall = lengths(&p->down, tall), n_wide = lengths(&p->across, wide);
     tt_pass best = {0};
     double least = INFINITY;
@@ -215,7 +259,7 @@ static tt_status choose(tt_pass *p, uint64_t budget, bool *fits, tt_error *err)
         for (; j >= 0; j--) {
             tt_axis_cut(&p->down, tall[i]);
             tt_axis_cut(&p->across, wide[j]);
-            const tt_status st = measure(p, err);
+            const tt_status st = measure(p, budget, err);
             if (st)
                 return st;
             if (p->bytes > budget)
@@ -244,22 +288,9 @@ tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err
         return tt_fail(err, TT_ERR_INTERNAL, "a block of %d pixels is all border", t->block);
     extend_axis(p, &p->across, p->base_w);
     extend_axis(p, &p->down, p->base_h);
-    tt_status st = measure(p, err);
-    const bool fixed = t->block || p->net->facts.global;
-    if (st || (p->bytes <= budget && (fixed || p->bytes <= MODEST)))
-        return st;
-    if (fixed)
-        return refuse(p, memory, held, err);
-    /* fresh memory costs time too: a network with a short reach is quicker in tiles, however much there is */
-    tt_pass modest = *p;
-    bool fits;
-    if (!choose(&modest, budget < MODEST ? budget : MODEST, &fits, NULL) && fits &&
-        pixels(&modest) <= 1.06 * pixels(p)) {
-        *p = modest;
-        return TT_OK;
-    }
-    if (p->bytes <= budget)
-        return TT_OK;
-    st = choose(p, budget, &fits, err);
+    tt_status st = measure(p, budget, err);
+    bool fits = p->bytes <= budget;
+    if (!st && !fits && !t->block && !p->net->facts.global)
+        st = choose(p, budget, &fits, err);
     return st || fits ? st : refuse(p, memory, held, err);
 }

@@ -1,5 +1,7 @@
 /*
- * Once through the network with a whole picture: planned, cut into tiles where memory is short, run.
+ * Once through the network with a whole picture: planned, cut into tiles where memory is short, run. Rows of a tile are
+ * read as the network takes them and go on as it makes them; only what goes
+ * through it more than once is held as whole tiles.
  */
 #ifndef TT_SRC_PASS_H
 #define TT_SRC_PASS_H
@@ -7,6 +9,7 @@
 #include "engine/planes.h"
 
 #include "src/context.h"
+#include "src/sink.h"
 #include "src/tiles.h"
 
 #include <stdbool.h>
@@ -33,8 +36,10 @@ typedef struct tt_pass {
     int border;         /* of the extended picture, left and top */
     tt_axis across, down;
     int tile_out_w, tile_out_h; /* what the network makes of a tile */
+    int take_rows, give_rows; /* most rows on their way into the network and out of it */
+    size_t most;        /* what the network's plan is told: tt_plan_options.most */
     double flops;       /* of one tile, once through the network */
-    uint64_t bytes;     /* planes, arena, resampling: all but pictures and weights */
+    uint64_t bytes;     /* rows, arena, resampling: all but pictures and weights */
 } tt_pass;
 
 /*
@@ -44,12 +49,13 @@ typedef struct tt_pass {
 tt_status tt_pass_init(tt_pass *p, const tt_network *net, int colours, int in_w, int in_h, int base_w, int base_h,
                        bool tta, int threads, tt_error *err);
 /*
- * Choose the tiles: small ones where that costs next to nothing, else one where that fits into what `memory` bytes
- * leave beside the `held` that are taken already, else those that compute the fewest pixels.
- * TT_ERR_MEMORY where not even the smallest fits.
+ * Choose the tiles: one where that fits into what `memory` bytes leave beside the `held` that are taken already, else
+ * columns of full height, else those that compute the fewest pixels. TT_ERR_MEMORY where not even the smallest fits.
  */
 tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err);
 int tt_pass_tiles(const tt_pass *p);
+/* Whole tiles are held: what goes through the network more than once. */
+bool tt_pass_holds(const tt_pass *p);
 /* Times that each tile goes through the network; and the flops of the whole pass. */
 int tt_pass_runs(const tt_pass *p);
 double tt_pass_flops(const tt_pass *p);
@@ -63,8 +69,9 @@ typedef struct tt_pass_watch {
 } tt_pass_watch;
 
 /* from: samples of in_w x in_h. to: of to_w x to_h; the first `colours` channels are written. Tiles become
- * smaller where memory cannot be had after all. TT_ERR_NUMERIC, TT_ERR_CANCELLED, TT_ERR_MEMORY. */
-tt_status tt_pass_run(tt_pass *p, tt_pool *pool, const tt_pixels *from, const tt_pixels *to,
+ * smaller where memory cannot be had after all. to->ring: rows go to `on` as they are finished, which takes one column of
+ * tiles. TT_ERR_NUMERIC, TT_ERR_CANCELLED, TT_ERR_MEMORY. */
+tt_status tt_pass_run(tt_pass *p, tt_pool *pool, const tt_pixels *from, const tt_pixels *to, const tt_sink_next *on,
                       const tt_pass_watch *watch, tt_error *err);
 
 #endif

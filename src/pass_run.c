@@ -3,7 +3,6 @@
 
 #include "engine/alloc.h"
 #include "engine/plan.h"
-#include "src/sink.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,15 +17,17 @@ typedef struct run {
     const tt_pixels *from;
     const tt_pass_watch *watch;
     tt_plan *plan;  /* of a tile as it lies */
-    float *in;      /* [planes][tile h][tile w]; three planes where Y is made of them, or each goes by itself */
-    float *out;     /* [planes][tile_out_h][tile_out_w] */
-    float *colour;  /* LUMA, EACH: [3][tile_out_h][tile_out_w] */
-    float *turned;  /* TTA: like in */
-    float *mean;    /* TTA: like out */
+    float *three;   /* LUMA: [3][take_rows][tile w], of which Y is made */
+    float *colour;  /* LUMA: [3][give_rows][tile_out_w]; EACH: [3][tile_out_h][tile_out_w] */
+    float *in;      /* EACH: [3][tile h][tile w]; TTA: [planes][tile h][tile w] */
+    float *turned;  /* TTA: [planes][tile h][tile w] */
+    float *out, *mean; /* EACH, TTA: [planes][tile_out_h][tile_out_w]; the mean of TTA alone */
     tt_zoom zoom;   /* in_* to out_* */
     tt_sink sink;
+    tt_tile down, across; /* the tile in hand */
     int tile, step; /* for progress: tiles done, and runs of this one */
     int plane;      /* EACH: the channel in hand */
+    double beside;  /* seconds of reading and writing rows */
 } run;
 
 /* ---- memory --------------------------------------------------------------------------------------- */
@@ -42,15 +43,23 @@ static bool take(float **p, int planes, int h, int w, size_t *failed)
     return true;
 }
 
-static tt_status prepare(run *r, const tt_pixels *to, tt_error *err)
+static tt_status plan_tile(const tt_pass *p, int h, int w, tt_plan **plan, tt_error *err)
+{
+    const tt_plan_options o = {.threads = p->threads, .most = p->most};
+    return tt_plan_new(plan, p->net->net, h, w, &o, err);
+}
+
+static tt_status prepare(run *r, const tt_pixels *to, const tt_sink_next *on, tt_error *err)
 {
     const tt_pass *p = r->p;
     const tt_net_facts *f = &p->net->facts;
     const bool luma = p->route == TT_ROUTE_LUMA, three = luma || p->route == TT_ROUTE_EACH;
     const int h = p->down.tile, w = p->across.tile, oh = p->tile_out_h, ow = p->tile_out_w;
     size_t failed = 0;
-    if (!take(&r->in, three ? 3 : f->in_channels, h, w, &failed) ||
-        !take(&r->out, f->out_channels, oh, ow, &failed) || (three && !take(&r->colour, 3, oh, ow, &failed)) ||
+    if ((luma && !take(&r->three, 3, p->take_rows, w, &failed)) ||
+        (three && !take(&r->colour, 3, p->give_rows, ow, &failed)) ||
+        (tt_pass_holds(p) && (!take(&r->in, p->route == TT_ROUTE_EACH ? 3 : f->in_channels, h, w, &failed) ||
+                              !take(&r->out, f->out_channels, oh, ow, &failed))) ||
         (p->tta && (!take(&r->turned, f->in_channels, h, w, &failed) ||
                     !take(&r->mean, f->out_channels, oh, ow, &failed))))
         return tt_fail_memory(err, failed);
@@ -61,20 +70,20 @@ static tt_status prepare(run *r, const tt_pixels *to, tt_error *err)
             return st;
     }
     const tt_status st = tt_sink_init(&r->sink, r->pool, r->k, to, 0, p->colours, p->out_w, p->out_h,
-                                      p->across.count == 1, oh, err);
+                                      p->across.count == 1, oh, on, err);
     if (st)
         return st;
-    const tt_plan_options o = {.threads = p->threads};
-    return tt_plan_new(&r->plan, p->net->net, h, w, &o, err);
+    return plan_tile(p, h, w, &r->plan, err);
 }
 
 static void release(run *r)
 {
     tt_plan_free(r->plan);
-    tt_aligned_free(r->in);
-    tt_aligned_free(r->out);
+    tt_aligned_free(r->three);
     tt_aligned_free(r->colour);
+    tt_aligned_free(r->in);
     tt_aligned_free(r->turned);
+    tt_aligned_free(r->out);
     tt_aligned_free(r->mean);
     tt_zoom_clear(&r->zoom);
     tt_sink_clear(&r->sink);
@@ -89,24 +98,28 @@ static bool matlab(const tt_pass *p)
 
 /* ---- into the network ----------------------------------------------------------------------------- */
 
-static void read_tile(run *r, int y, int x)
+/* Rows y0..y1-1 of the tile as the network wants them: to [planes][y1 - y0][tile w]. */
+static void read_rows(run *r, int y0, int y1, float *to)
 {
     const tt_pass *p = r->p;
-    const size_t n = (size_t)p->down.tile * (size_t)p->across.tile;
-    tt_window w = {y, x, p->down.tile, p->across.tile};
+    const bool luma = p->route == TT_ROUTE_LUMA;
+    const size_t n = (size_t)(y1 - y0) * (size_t)p->across.tile;
+    float *planes = luma ? r->three : to;
+    tt_window w = {r->down.at + y0, r->across.at, y1 - y0, p->across.tile};
     if (p->net->traits.enlarge_first && r->zoom.scratch) {
         for (int c = 0; c < p->colours; c++)
-            tt_zoom_read(r->pool, r->k, &r->zoom, r->from, c, &w, r->in + (size_t)c * n);
+            tt_zoom_read(r->pool, r->k, &r->zoom, r->from, c, &w, planes + (size_t)c * n);
     } else {
         w.y0 -= p->border;
         w.x0 -= p->border;
-        tt_planes_read(r->pool, r->k, r->from, p->colours, &w, p->extend, r->in);
+        tt_planes_read(r->pool, r->k, r->from, p->colours, &w, p->extend, planes);
     }
     if (p->route == TT_ROUTE_GREY) {
-        memcpy(r->in + n, r->in, n * sizeof *r->in);
-        memcpy(r->in + 2 * n, r->in, n * sizeof *r->in);
-    } else if (p->route == TT_ROUTE_LUMA) {
-        tt_planes_colour(r->pool, r->k, r->in, w.h, w.w, matlab(p) ? tt_ycc_from_rgb : tt_full_ycc_from_rgb);
+        memcpy(to + n, to, n * sizeof *to);
+        memcpy(to + 2 * n, to, n * sizeof *to);
+    } else if (luma) {
+        tt_planes_colour(r->pool, r->k, planes, w.h, w.w, matlab(p) ? tt_ycc_from_rgb : tt_full_ycc_from_rgb);
+        memcpy(to, planes, n * sizeof *to);
     }
 }
 
@@ -128,14 +141,33 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static tt_status through(run *r, tt_plan *plan, const float *in, tt_error *err)
+static tt_status put_rows(run *r, int y0, int y1, float *rows, tt_error *err);
+
+static tt_status take_rows(void *user, int y0, int y1, float *to, tt_error *err)
+{
+    run *r = user;
+    const double begun = now();
+    (void)err;
+    read_rows(r, y0, y1, to);
+    r->beside += now() - begun;
+    return TT_OK;
+}
+
+static tt_status give_rows(void *user, int y0, int y1, float *rows, tt_error *err)
+{
+    run *r = user;
+    const double begun = now();
+    const tt_status st = put_rows(r, y0, y1, rows, err);
+    r->beside += now() - begun;
+    return st;
+}
+
+/* The tile through the network, from the picture to the sink. */
+static tt_status through(run *r, tt_error *err)
 {
     const tt_watch watch = {.cancel = r->watch->cancel, .progress = on_progress, .user = r};
-    const double begun = now();
-    const tt_status st = tt_plan_run(plan, r->pool, in, r->out, &watch, err);
-    if (r->watch->network_seconds)
-        *r->watch->network_seconds += now() - begun;
-    return st;
+    const tt_flow flow = {take_rows, give_rows, r};
+    return tt_plan_stream(r->plan, r->pool, &flow, &watch, err);
 }
 
 /*
@@ -191,22 +223,22 @@ static tt_status through_all(run *r, const float *planes, tt_error *err)
     const tt_pass *p = r->p;
     const tt_net_facts *f = &p->net->facts;
     const int h = p->down.tile, w = p->across.tile;
+    const tt_watch watch = {.cancel = r->watch->cancel, .progress = on_progress, .user = r};
     tt_plan *lying = NULL;
     tt_status st = TT_OK;
     for (int turn = 0; turn < 8 && !st; turn++) {
         if (turn == 4 && h != w) {
             /* one arena at a time */
-            const tt_plan_options o = {.threads = p->threads};
             tt_plan_free(r->plan);
             r->plan = NULL;
-            st = tt_plan_new(&lying, p->net->net, w, h, &o, err);
+            st = plan_tile(p, w, h, &lying, err);
             if (st)
                 break;
         }
         turning in = {.src = planes, .dst = r->turned, .h = h, .w = w, .turn = turn};
         tt_parallel(r->pool, f->in_channels * h, turn_row, &in);
         r->step = turn;
-        st = through(r, lying ? lying : r->plan, r->turned, err);
+        st = tt_plan_run(lying ? lying : r->plan, r->pool, r->turned, r->out, &watch, err);
         turning out = {.src = r->out, .dst = r->mean, .h = p->tile_out_h, .w = p->tile_out_w, .turn = turn,
                        .back = true};
         if (!st)
@@ -218,11 +250,7 @@ static tt_status through_all(run *r, const float *planes, tt_error *err)
         tt_parallel(r->pool, f->out_channels * p->tile_out_h, eighth_row, &all);
     tt_plan_free(lying);
     const bool more = r->tile + 1 < tt_pass_tiles(p) || (p->route == TT_ROUTE_EACH && r->plane < 2);
-    if (!st && !r->plan && more) {
-        const tt_plan_options o = {.threads = p->threads};
-        st = tt_plan_new(&r->plan, p->net->net, h, w, &o, err);
-    }
-    return st;
+    return !st && !r->plan && more ? plan_tile(p, h, w, &r->plan, err) : st;
 }
 
 /* ---- out of it ------------------------------------------------------------------------------------ */
@@ -253,20 +281,18 @@ static ptrdiff_t kept_at(const tt_pass *p, const tt_tile *down, const tt_tile *a
 }
 
 /* Only what is kept counts: the outer outputs of a tile are not those of the picture. */
-static tt_status check_finite(const run *r, const float *kept, int h, int w, const tt_tile *down,
-                              const tt_tile *across, tt_error *err)
+static tt_status check_finite(const run *r, const float *kept, ptrdiff_t plane, const tt_window *w, tt_error *err)
 {
     const tt_pass *p = r->p;
-    counting c = {.k = r->k, .src = kept, .stride = p->tile_out_w,
-                  .plane = (ptrdiff_t)p->tile_out_h * p->tile_out_w, .h = h, .w = w};
-    tt_parallel(r->pool, p->net->facts.out_channels * h, count_row, &c);
+    counting c = {.k = r->k, .src = kept, .stride = p->tile_out_w, .plane = plane, .h = w->h, .w = w->w};
+    tt_parallel(r->pool, p->net->facts.out_channels * w->h, count_row, &c);
     const size_t bad = atomic_load(&c.bad);
     if (!bad)
         return TT_OK;
     return tt_fail(err, TT_ERR_NUMERIC,
                    "%s: %zu values that the network makes are infinite or no numbers (columns %d to %d, rows %d to %d "
                    "of its output)",
-                   p->net->path, bad, across->from, across->to - 1, down->from, down->to - 1);
+                   p->net->path, bad, w->x0, w->x0 + w->w - 1, w->y0, w->y0 + w->h - 1);
 }
 
 /* Y from the network, Cb and Cr from the picture; [3][h][w] in r->colour. */
@@ -287,73 +313,89 @@ static void merge(run *r, const float *kept, const tt_window *w)
     tt_planes_colour(r->pool, r->k, r->colour, w->h, w->w, matlab(p) ? tt_rgb_from_ycc : tt_rgb_from_full_ycc);
 }
 
-/* Red, green and blue by themselves; the kept part of each, [3][h][w], in r->colour. */
-static tt_status each_channel(run *r, const tt_tile *down, const tt_tile *across, tt_error *err)
+/* Red, green and blue by themselves; the kept part of each, [3][h][w], goes on. */
+static tt_status each_channel(run *r, tt_error *err)
 {
     const tt_pass *p = r->p;
     const size_t plane = (size_t)p->down.tile * (size_t)p->across.tile;
-    const int h = down->to - down->from, w = across->to - across->from;
+    const tt_window w = {r->down.from, r->across.from, r->down.to - r->down.from, r->across.to - r->across.from};
+    const size_t n = (size_t)w.h * (size_t)w.w;
+    const tt_watch watch = {.cancel = r->watch->cancel, .progress = on_progress, .user = r};
     tt_status st = TT_OK;
+    read_rows(r, 0, p->down.tile, r->in);
     for (r->plane = 0; r->plane < 3 && !st; r->plane++) {
         const float *in = r->in + (size_t)r->plane * plane;
-        st = p->tta ? through_all(r, in, err) : through(r, r->plan, in, err);
-        const float *kept = (p->tta ? r->mean : r->out) + kept_at(p, down, across);
+        st = p->tta ? through_all(r, in, err) : tt_plan_run(r->plan, r->pool, in, r->out, &watch, err);
+        const float *kept = (p->tta ? r->mean : r->out) + kept_at(p, &r->down, &r->across);
         if (!st)
-            st = check_finite(r, kept, h, w, down, across, err);
-        for (int y = 0; y < h && !st; y++)
-            memcpy(r->colour + ((size_t)r->plane * (size_t)h + (size_t)y) * (size_t)w,
-                   kept + (ptrdiff_t)y * p->tile_out_w, (size_t)w * sizeof *kept);
+            st = check_finite(r, kept, 0, &w, err);
+        for (int y = 0; y < w.h && !st; y++)
+            memcpy(r->colour + (size_t)r->plane * n + (size_t)y * (size_t)w.w, kept + (ptrdiff_t)y * p->tile_out_w,
+                   (size_t)w.w * sizeof *kept);
     }
     r->plane = 0;
-    return st;
+    return st ? st : tt_sink_put(&r->sink, r->colour, w.w, (ptrdiff_t)n, w.y0, w.y0 + w.h, w.x0, w.x0 + w.w, err);
+}
+
+/* Rows y0..y1-1 that the network made of the tile, [planes][y1 - y0][tile_out_w]: what is kept of them goes on. */
+static tt_status put_rows(run *r, int y0, int y1, float *rows, tt_error *err)
+{
+    const tt_pass *p = r->p;
+    const int top = r->down.at * p->down.scale, left = r->across.at * p->across.scale;
+    const int from = top + y0 > r->down.from ? top + y0 : r->down.from;
+    const int to = top + y1 < r->down.to ? top + y1 : r->down.to;
+    const tt_window w = {from, r->across.from, to - from, r->across.to - r->across.from};
+    const ptrdiff_t plane = (ptrdiff_t)(y1 - y0) * p->tile_out_w;
+    float *kept = rows + (ptrdiff_t)(from - top - y0) * p->tile_out_w + (r->across.from - left);
+    if (w.h <= 0)
+        return TT_OK;
+    const tt_status st = check_finite(r, kept, plane, &w, err);
+    if (st)
+        return st;
+    if (p->route == TT_ROUTE_LUMA) {
+        merge(r, kept, &w);
+        return tt_sink_put(&r->sink, r->colour, w.w, (ptrdiff_t)w.h * w.w, from, to, w.x0, w.x0 + w.w, err);
+    }
+    if (p->route == TT_ROUTE_GREY)
+        tt_planes_colour(r->pool, r->k, rows, y1 - y0, p->tile_out_w, tt_full_ycc_from_rgb);
+    return tt_sink_put(&r->sink, kept, p->tile_out_w, plane, from, to, w.x0, w.x0 + w.w, err);
 }
 
 static tt_status run_tile(run *r, int row, int column, tt_error *err)
 {
     const tt_pass *p = r->p;
-    const tt_tile down = tt_axis_tile(&p->down, row), across = tt_axis_tile(&p->across, column);
-    const int h = down.to - down.from, w = across.to - across.from;
-    if (h <= 0 || w <= 0)
+    r->down = tt_axis_tile(&p->down, row);
+    r->across = tt_axis_tile(&p->across, column);
+    if (r->down.to <= r->down.from || r->across.to <= r->across.from)
         return TT_OK; /* all of it is extension */
-    read_tile(r, down.at, across.at);
+    const double begun = now();
+    tt_status st;
     if (p->route == TT_ROUTE_EACH) {
-        const tt_status all = each_channel(r, &down, &across, err);
-        if (!all)
-            tt_sink_put(&r->sink, r->colour, w, (ptrdiff_t)h * w, down.from, down.to, across.from, across.to);
-        return all;
+        st = each_channel(r, err);
+    } else if (p->tta) {
+        read_rows(r, 0, p->down.tile, r->in);
+        st = through_all(r, r->in, err);
+        st = st ? st : put_rows(r, 0, p->tile_out_h, r->mean, err);
+    } else {
+        st = through(r, err);
     }
-    tt_status st = p->tta ? through_all(r, r->in, err) : through(r, r->plan, r->in, err);
-    if (st)
-        return st;
-    float *out = p->tta ? r->mean : r->out;
-    const ptrdiff_t plane = (ptrdiff_t)p->tile_out_h * p->tile_out_w;
-    float *kept = out + kept_at(p, &down, &across);
-    st = check_finite(r, kept, h, w, &down, &across, err);
-    if (st)
-        return st;
-    if (p->route == TT_ROUTE_LUMA) {
-        const tt_window win = {down.from, across.from, h, w};
-        merge(r, kept, &win);
-        tt_sink_put(&r->sink, r->colour, w, (ptrdiff_t)h * w, down.from, down.to, across.from, across.to);
-        return TT_OK;
-    }
-    if (p->route == TT_ROUTE_GREY)
-        tt_planes_colour(r->pool, r->k, out, p->tile_out_h, p->tile_out_w, tt_full_ycc_from_rgb);
-    tt_sink_put(&r->sink, kept, p->tile_out_w, plane, down.from, down.to, across.from, across.to);
-    return TT_OK;
+    if (r->watch->network_seconds)
+        *r->watch->network_seconds += now() - begun - r->beside;
+    r->beside = 0;
+    return st;
 }
 
-tt_status tt_pass_run(tt_pass *p, tt_pool *pool, const tt_pixels *from, const tt_pixels *to,
+tt_status tt_pass_run(tt_pass *p, tt_pool *pool, const tt_pixels *from, const tt_pixels *to, const tt_sink_next *on,
                       const tt_pass_watch *watch, tt_error *err)
 {
     run r = {.p = p, .k = &p->net->kernels, .pool = pool, .from = from, .watch = watch};
-    tt_status st = prepare(&r, to, err);
+    tt_status st = prepare(&r, to, on, err);
     while (st == TT_ERR_MEMORY) {
         /* the budget allows it and the machine does not have it: half as much, as long as there is a way */
         release(&r);
-        if (tt_pass_plan(p, p->bytes / 2, 0, NULL))
+        if (tt_pass_plan(p, p->bytes / 2, 0, NULL) || (to->ring && p->across.count > 1))
             break;
-        st = prepare(&r, to, err);
+        st = prepare(&r, to, on, err);
     }
     for (int y = 0; y < p->down.count && !st; y++) {
         for (int x = 0; x < p->across.count && !st; x++) {

@@ -57,11 +57,13 @@ static void schedule(tt_sink *s)
 }
 
 tt_status tt_sink_init(tt_sink *s, tt_pool *pool, const tt_kernels *k, const tt_pixels *to, int channel,
-                       int planes, int width, int height, bool whole, int tallest, tt_error *err)
+                       int planes, int width, int height, bool whole, int tallest, const tt_sink_next *on,
+                       tt_error *err)
 {
+    assert(!to->ring || (on && whole && !channel && planes == to->channels));
     *s = (tt_sink){.pool = pool, .k = k, .to = *to, .channel = channel, .planes = planes, .width = width,
                    .height = height, .resample = width != to->width || height != to->height,
-                   .tallest = tallest};
+                   .tallest = tallest, .on = on ? *on : (tt_sink_next){0}};
     if (!s->resample)
         return TT_OK;
     const size_t threads = (size_t)tt_pool_threads(pool), out_h = (size_t)to->height, out_w = (size_t)to->width;
@@ -140,16 +142,35 @@ static void down_row(void *arg, int unit, int thread)
     tt_pixels_write(s->k, &s->to, s->channel + plane, y, 0, (size_t)s->to.width, out);
 }
 
+/* Rows y0..y1-1 of the result are written; they do not go around the end of a ring. */
+static tt_status hand_on(const tt_sink *s, int y0, int y1, tt_error *err)
+{
+    const size_t row = (size_t)s->to.width * (size_t)s->to.channels * (size_t)(s->to.depth / 8);
+    if (!s->to.ring)
+        return TT_OK;
+    return s->on.rows(s->on.user, (const char *)s->to.data + (size_t)(y0 % s->to.ring) * row, y0, y1, err);
+}
+
+/* The end of the rows that can be written from y on before they are handed on. */
+static int turn_end(const tt_sink *s, int y, int end)
+{
+    const int turn = s->to.ring ? y - y % s->to.ring + s->to.ring : end;
+    return turn < end ? turn : end;
+}
+
 /* Write what can be written, and make room. */
-static void emit(tt_sink *s)
+static tt_status emit(tt_sink *s, tt_error *err)
 {
     int end = s->next;
+    tt_status st = TT_OK;
     while (end < s->to.height && s->last[end] < s->base + s->have)
         end++;
-    rows r = {.s = s, .y0 = s->next, .n = end - s->next};
-    if (r.n)
+    for (int to; s->next < end && !st; s->next = to) {
+        to = turn_end(s, s->next, end);
+        rows r = {.s = s, .y0 = s->next, .n = to - s->next};
         tt_parallel(s->pool, r.n * s->planes, down_row, &r);
-    s->next = end;
+        st = hand_on(s, s->next, to, err);
+    }
     int drop = (end < s->to.height ? s->first[end] : s->height) - s->base;
     drop = drop < s->have ? drop : s->have; /* where rows are skipped altogether, they still come by */
     for (int p = 0; p < s->planes; p++) {
@@ -159,40 +180,61 @@ static void emit(tt_sink *s)
     }
     s->base += drop;
     s->have -= drop;
+    return st;
 }
 
-static void put_band(tt_sink *s, float *src, ptrdiff_t stride, ptrdiff_t plane, int n)
+static tt_status put_band(tt_sink *s, float *src, ptrdiff_t stride, ptrdiff_t plane, int n, tt_error *err)
 {
-    for (int y = 0; y < n; y += STEP) {
+    tt_status st = TT_OK;
+    for (int y = 0; y < n && !st; y += STEP) {
         rows r = {.s = s, .src = src + y * stride, .stride = stride, .plane = plane,
                   .n = n - y < STEP ? n - y : STEP, .at = s->have};
         assert(s->have + r.n <= s->room);
         tt_parallel(s->pool, r.n * s->planes, across_row, &r);
         s->have += r.n;
-        emit(s);
+        st = emit(s, err);
     }
+    return st;
 }
 
-void tt_sink_put(tt_sink *s, float *src, ptrdiff_t stride, ptrdiff_t plane, int y0, int y1, int x0, int x1)
+/* Where nothing is resampled. */
+static tt_status put_rows(tt_sink *s, const float *src, ptrdiff_t stride, ptrdiff_t plane, const tt_window *w,
+                          tt_error *err)
+{
+    const int end = w->y0 + w->h;
+    tt_status st = TT_OK;
+    for (int y = w->y0, to; y < end && !st; y = to) {
+        to = turn_end(s, y, end);
+        for (int p = 0; p < s->planes; p++)
+            tt_planes_write(s->pool, s->k, &s->to, s->channel + p, y, w->x0, to - y, w->w,
+                            src + p * plane + (y - w->y0) * stride, stride);
+        st = hand_on(s, y, to, err);
+    }
+    return st;
+}
+
+tt_status tt_sink_put(tt_sink *s, float *src, ptrdiff_t stride, ptrdiff_t plane, int y0, int y1, int x0, int x1,
+                      tt_error *err)
 {
     const int h = y1 - y0, w = x1 - x0;
     if (h <= 0 || w <= 0)
-        return;
-    if (!s->resample) {
-        for (int p = 0; p < s->planes; p++)
-            tt_planes_write(s->pool, s->k, &s->to, s->channel + p, y0, x0, h, w, src + p * plane, stride);
-        return;
-    }
-    assert(y0 == s->base + s->have);
+        return TT_OK;
+    if (!s->resample)
+        return put_rows(s, src, stride, plane, &(tt_window){y0, x0, h, w}, err);
     if (!s->band) {
-        put_band(s, src, stride, plane, h);
-        return;
+        assert(y0 == s->base + s->have);
+        return put_band(s, src, stride, plane, h, err);
     }
+    if (x0 == 0 && y0 == s->base + s->have)
+        s->top = y0;
     const ptrdiff_t band = (ptrdiff_t)s->tallest * s->width;
+    float *to = s->band + (ptrdiff_t)(y0 - s->top) * s->width;
     for (int p = 0; p < s->planes; p++)
         for (int y = 0; y < h; y++)
-            memcpy(s->band + p * band + (ptrdiff_t)y * s->width + x0, src + p * plane + y * stride,
+            memcpy(to + p * band + (ptrdiff_t)y * s->width + x0, src + p * plane + y * stride,
                    (size_t)w * sizeof *src);
-    if (x1 == s->width)
-        put_band(s, s->band, s->width, band, h);
+    if (x1 < s->width)
+        return TT_OK;
+    assert(y0 == s->base + s->have);
+    return put_band(s, to, s->width, band, h, err);
 }

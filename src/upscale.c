@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_PASSES = 24, LONGEST_SIDE = 1000000, BAND = 64 };
+enum { MOST_PASSES = 24, LONGEST_SIDE = 1000000, BAND = 64 }; /* BAND: rows that go on at a time, at most */
 
 /* Everything decided before the work starts. */
 typedef struct job {
@@ -22,6 +22,8 @@ typedef struct job {
     int colours;         /* channels without alpha */
     int width, height;   /* of the result */
     bool fill;           /* colour must be put under transparent pixels */
+    bool stream;         /* rows of the result go on as they are made */
+    const tt_upscale_to *to;
     int passes;
     tt_pass pass[MOST_PASSES];
     uint64_t planned;
@@ -115,14 +117,21 @@ static tt_status over_budget(const job *j, tt_error *err)
                    floor((double)j->c->memory / (1 << 20)));
 }
 
+static int result_rows(const job *j)
+{
+    return j->stream && j->height > BAND ? BAND : j->height;
+}
+
 /* Choose the tiles of every pass, each within what the pictures of its time leave of the budget. */
 static tt_status plan_passes(job *j, tt_error *err)
 {
     const tt_image *in = j->in;
     const uint64_t weights = j->n->facts.packed_bytes;
     const uint64_t first = picture_bytes(in->width, in->height, in->channels, in->depth);
-    const uint64_t result = picture_bytes(j->width, j->height, in->channels, in->depth);
+    const uint64_t result = picture_bytes(j->width, result_rows(j), in->channels, in->depth);
     uint64_t filled = 0, before = 0;
+    j->planned = 0;
+    j->flops = 0;
     if (j->passes) {
         const size_t holes = tt_alpha_holes(in);
         j->fill = holes > 0;
@@ -166,10 +175,12 @@ static void fill_report(const job *j, tt_report *r)
     }
 }
 
+/* stream: where it can be. */
 static tt_status prepare(job *j, tt_context *c, const tt_network *n, const tt_image *in,
-                         const tt_upscale_options *o, tt_report *r, tt_error *err)
+                         const tt_upscale_options *o, bool stream, tt_report *r, tt_error *err)
 {
     *j = (job){.c = c, .n = n, .in = in, .colours = in->channels > 2 ? 3 : 1};
+    j->stream = stream && in->channels == j->colours;
     if (o && o->size < sizeof o->size)
         return tt_fail(err, TT_ERR_USAGE, "tt_upscale_options.size is not set");
     if (o)
@@ -179,6 +190,10 @@ static tt_status prepare(job *j, tt_context *c, const tt_network *n, const tt_im
         st = list_passes(j, err);
     if (!st)
         st = plan_passes(j, err);
+    if (j->stream && (st == TT_ERR_MEMORY || (!st && j->passes && j->pass[j->passes - 1].across.count > 1))) {
+        j->stream = false; /* columns need the whole result */
+        st = plan_passes(j, err);
+    }
     if (!st && r)
         fill_report(j, r);
     return st;
@@ -188,19 +203,41 @@ static tt_status prepare(job *j, tt_context *c, const tt_network *n, const tt_im
 
 static tt_pixels pixels_of(const tt_image *img)
 {
-    return (tt_pixels){img->samples, img->width, img->height, img->channels, img->depth};
+    return (tt_pixels){img->samples, img->width, img->height, img->channels, img->depth, 0};
+}
+
+static tt_status rows_on(void *user, const void *samples, int y0, int y1, tt_error *err)
+{
+    const job *j = user;
+    return j->to->rows(j->to->user, samples, y1 - y0, err);
+}
+
+/* Where the result goes: *pixels of out, whose samples are all of it, or the rows at hand. */
+static tt_status open_result(job *j, tt_image *out, tt_pixels *pixels, tt_error *err)
+{
+    const int rows = result_rows(j);
+    tt_status st = tt_image_init(out, j->width, rows, j->in->channels, j->in->depth, err);
+    out->height = j->height;
+    *pixels = pixels_of(out);
+    pixels->ring = j->stream ? rows : 0;
+    if (!st)
+        st = tt_image_copy_metadata(out, j->in, err);
+    if (!st && j->stream)
+        st = j->to->begin(j->to->user, out, err);
+    return st;
 }
 
 /* Channels from..from+planes-1 of the input, by bicubic alone. */
-static tt_status plain(job *j, tt_image *out, int from, int planes, tt_error *err)
+static tt_status plain(job *j, const tt_pixels *dst, int from, int planes, tt_error *err)
 {
-    const tt_pixels src = pixels_of(j->in), dst = pixels_of(out);
+    const tt_pixels src = pixels_of(j->in);
+    const tt_sink_next on = {rows_on, j};
     const tt_kernels *k = &j->n->kernels;
     const int w = src.width, h = src.height;
     tt_sink sink;
     size_t n = 0;
     float *band = NULL;
-    tt_status st = tt_sink_init(&sink, j->c->pool, k, &dst, from, planes, w, h, true, 0, err);
+    tt_status st = tt_sink_init(&sink, j->c->pool, k, dst, from, planes, w, h, true, 0, &on, err);
     if (st)
         return st;
     if (tt_mul((size_t)w * BAND, sizeof(float) * (size_t)planes, &n))
@@ -212,8 +249,8 @@ static tt_status plain(job *j, tt_image *out, int from, int planes, tt_error *er
         for (int i = 0; i < planes * rows; i++)
             tt_pixels_read(k, &src, from + i / rows, y + i % rows, 0, (size_t)w,
                            band + ((ptrdiff_t)(i / rows) * BAND + i % rows) * w);
-        tt_sink_put(&sink, band, w, (ptrdiff_t)BAND * w, y, y + rows, 0, w);
-        if (atomic_load(&j->c->cancel))
+        st = tt_sink_put(&sink, band, w, (ptrdiff_t)BAND * w, y, y + rows, 0, w, err);
+        if (!st && atomic_load(&j->c->cancel))
             st = tt_fail(err, TT_ERR_CANCELLED, "stopped as asked");
     }
     free(band);
@@ -232,9 +269,10 @@ static tt_status filled_copy(const job *j, tt_image *copy, tt_error *err)
     return tt_alpha_fill(copy, err);
 }
 
-static tt_status run_passes(job *j, tt_image *out, double *seconds, tt_error *err)
+static tt_status run_passes(job *j, const tt_pixels *out, double *seconds, tt_error *err)
 {
     tt_image now = {0}, next = {0}; /* what the pass reads, where that is not the input, and what it makes */
+    const tt_sink_next on = {rows_on, j};
     tt_pass_watch watch = {.cancel = &j->c->cancel, .progress = j->o.progress, .user = j->o.user,
                            .network_seconds = seconds};
     tt_status st = j->fill ? filled_copy(j, &now, err) : TT_OK;
@@ -244,14 +282,12 @@ static tt_status run_passes(job *j, tt_image *out, double *seconds, tt_error *er
         const tt_pixels from = pixels_of(now.samples ? &now : j->in);
         if (!last)
             st = tt_image_init(&next, p->to_w, p->to_h, j->colours, 16, err);
-        else
-            st = tt_image_init(out, j->width, j->height, j->in->channels, j->in->depth, err);
         if (st)
             break;
-        const tt_pixels to = pixels_of(last ? out : &next);
+        const tt_pixels to = last ? *out : pixels_of(&next);
         const double work = tt_pass_flops(p);
         watch.share = j->flops > 0 ? work / j->flops : 1.0 / j->passes;
-        st = tt_pass_run(p, j->c->pool, &from, &to, &watch, err);
+        st = tt_pass_run(p, j->c->pool, &from, &to, &on, &watch, err);
         watch.done += watch.share;
         tt_image_clear(&now);
         now = next;
@@ -264,21 +300,27 @@ static tt_status run_passes(job *j, tt_image *out, double *seconds, tt_error *er
 
 static tt_status work(job *j, tt_image *out, double *seconds, tt_error *err)
 {
-    tt_status st;
-    if (j->passes) {
-        st = run_passes(j, out, seconds, err);
-    } else {
-        st = tt_image_init(out, j->width, j->height, j->in->channels, j->in->depth, err);
-        if (!st)
-            st = plain(j, out, 0, j->colours, err);
-    }
+    tt_pixels to;
+    tt_status st = open_result(j, out, &to, err);
+    if (!st && j->passes)
+        st = run_passes(j, &to, seconds, err);
+    else if (!st)
+        st = plain(j, &to, 0, j->colours, err);
     if (!st && j->in->channels != j->colours)
-        st = plain(j, out, j->colours, 1, err);
-    if (!st)
-        st = tt_image_copy_metadata(out, j->in, err);
+        st = plain(j, &to, j->colours, 1, err);
     if (!st && j->o.progress)
         j->o.progress(j->o.user, 1);
+    if (st == TT_ERR_CANCELLED)
+        atomic_store(&j->c->cancel, 0); /* the wish is fulfilled: the context works again */
     return st;
+}
+
+static void report(const job *j, double seconds, tt_report *r)
+{
+    if (!r)
+        return;
+    fill_report(j, r); /* tiles may have become smaller */
+    r->network_seconds = seconds;
 }
 
 /* ---- public --------------------------------------------------------------------------------------- */
@@ -287,7 +329,7 @@ tt_status tt_upscale_estimate(tt_context *c, const tt_network *n, const tt_image
                               tt_report *r, tt_error *err)
 {
     job j;
-    return prepare(&j, c, n, in, o, r, err);
+    return prepare(&j, c, n, in, o, true, r, err);
 }
 
 tt_status tt_upscale_report(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
@@ -296,7 +338,7 @@ tt_status tt_upscale_report(tt_context *c, const tt_network *n, const tt_image *
     job j;
     double seconds = 0;
     *out = NULL;
-    tt_status st = prepare(&j, c, n, in, o, r, err);
+    tt_status st = prepare(&j, c, n, in, o, false, r, err);
     if (st)
         return st;
     tt_image *img = calloc(1, sizeof *img);
@@ -306,16 +348,32 @@ tt_status tt_upscale_report(tt_context *c, const tt_network *n, const tt_image *
     if (st) {
         tt_image_clear(img);
         free(img);
-        if (st == TT_ERR_CANCELLED)
-            atomic_store(&c->cancel, 0); /* the wish is fulfilled: the context works again */
         return st;
     }
     *out = img;
-    if (r) {
-        fill_report(&j, r); /* tiles may have become smaller */
-        r->network_seconds = seconds;
-    }
+    report(&j, seconds, r);
     return TT_OK;
+}
+
+tt_status tt_upscale_rows(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
+                          const tt_upscale_to *to, tt_report *r, tt_error *err)
+{
+    job j;
+    tt_image out = {0};
+    double seconds = 0;
+    tt_status st = prepare(&j, c, n, in, o, true, r, err);
+    j.to = to;
+    if (!st)
+        st = work(&j, &out, &seconds, err);
+    if (!st && !j.stream) {
+        st = to->begin(to->user, &out, err);
+        if (!st)
+            st = to->rows(to->user, out.samples, out.height, err);
+    }
+    if (!st)
+        report(&j, seconds, r);
+    tt_image_clear(&out);
+    return st;
 }
 
 tt_status tt_upscale(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,

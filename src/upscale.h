@@ -18,9 +18,22 @@ typedef struct tt_report {
     double network_seconds;    /* 0 for an estimate */
 } tt_report;
 
-/* Everything but the work: sizes, tiles, memory, or the reason why not. */
+/* Who takes the result: first its size and metadata (no samples; they stay until the last row), then its rows from the top. */
+typedef struct tt_upscale_to {
+    tt_status (*begin)(void *user, const tt_image *head, tt_error *err);
+    tt_status (*rows)(void *user, const void *samples, int rows, tt_error *err);
+    void *user;
+} tt_upscale_to;
+
+/* Everything but the work of tt_upscale_rows(): sizes, tiles, memory, or the reason why not. */
 tt_status tt_upscale_estimate(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
                               tt_report *r, tt_error *err);
+/*
+ * tt_upscale() whose result goes on row by row as it is made, and does not exist as a whole: but for pictures with alpha
+ * and those that must be cut into columns. What came before an error is of no use. r may be NULL.
+ */
+tt_status tt_upscale_rows(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
+                          const tt_upscale_to *to, tt_report *r, tt_error *err);
 /* tt_upscale() with a report (may be NULL). */
 tt_status tt_upscale_report(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
                             tt_image **out, tt_report *r, tt_error *err);

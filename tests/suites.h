@@ -29,6 +29,7 @@
     X(src_jpeg_damage) \
     X(src_tiles) \
     X(src_upscale) \
+    X(src_stream) \
     X(src_compare) \
     X(src_colorize) \
     X(src_y4m) \

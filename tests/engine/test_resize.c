@@ -130,7 +130,7 @@ START_TEST(colour_is_matlabs)
     float *want = planes_of("ycbcr_f32", &h, &w, &c), *back = planes_of("rgb_back_f32", &h, &w, &c);
     float *luma = planes_of("luma601_f32", &h, &w, &c);
     const tt_tensor *u8 = tt_weights_find(&golden, "rgb_u8");
-    const tt_pixels p = {(void *)(uintptr_t)u8->data, w, h, 3, 8};
+    const tt_pixels p = {(void *)(uintptr_t)u8->data, w, h, 3, 8, 0};
     const tt_window all = {0, 0, h, w};
     float *got = malloc((size_t)(3 * h * w) * sizeof *got);
     tt_planes_read(pool, &k, &p, 3, &all, TT_EXTEND_REPLICATE, got);
@@ -159,8 +159,8 @@ START_TEST(bytes_survive)
         wide[i] = (uint16_t)i;
     for (int i = 0; i < 256; i++)
         narrow[i] = (uint8_t)i;
-    const tt_pixels from16 = {wide, 65536, 1, 1, 16}, to16 = {again, 65536, 1, 1, 16};
-    const tt_pixels from8 = {narrow, 256, 1, 1, 8}, to8 = {same, 256, 1, 1, 8};
+    const tt_pixels from16 = {wide, 65536, 1, 1, 16, 0}, to16 = {again, 65536, 1, 1, 16, 0};
+    const tt_pixels from8 = {narrow, 256, 1, 1, 8, 0}, to8 = {same, 256, 1, 1, 8, 0};
     tt_pixels_read(&k, &from16, 0, 0, 0, 65536, f);
     tt_pixels_write(&k, &to16, 0, 0, 0, 65536, f);
     ck_assert(!memcmp(wide, again, sizeof wide));
@@ -173,7 +173,7 @@ END_TEST
 START_TEST(windows_continue_the_picture)
 {
     const uint8_t row[3] = {0, 51, 255};
-    const tt_pixels p = {(void *)(uintptr_t)row, 3, 1, 1, 8}, one = {(void *)(uintptr_t)row, 1, 1, 1, 8};
+    const tt_pixels p = {(void *)(uintptr_t)row, 3, 1, 1, 8, 0}, one = {(void *)(uintptr_t)row, 1, 1, 1, 8, 0};
     const tt_window w = {0, -4, 1, 12}, far = {5, 3, 1, 2};
     const float a = 0, b = 51.0f / 255, c = 1;
     const float replicate[] = {a, a, a, a, a, b, c, c, c, c, c, c};
@@ -199,7 +199,7 @@ START_TEST(zoom_windows_are_the_whole)
     uint8_t *bytes = malloc((size_t)(h * w * 2));
     for (int i = 0; i < h * w * 2; i++)
         bytes[i] = (uint8_t)(i * 2654435761u >> 24);
-    const tt_pixels p = {bytes, w, h, 2, 8};
+    const tt_pixels p = {bytes, w, h, 2, 8, 0};
     const tt_window all = {0, 0, oh, ow};
     float *whole = malloc((size_t)(oh * ow) * sizeof *whole), *part = malloc((size_t)(oh * ow) * sizeof *part);
     tt_zoom z;

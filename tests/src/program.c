@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -196,8 +197,10 @@ static char *drain(int fd, size_t *size)
 static void finish(pg_run *r, pid_t pid)
 {
     int status;
-    while (waitpid(pid, &status, 0) < 0)
+    struct rusage used;
+    while (wait4(pid, &status, 0, &used) < 0)
         ck_assert_int_eq(errno, EINTR);
+    r->peak_kib = used.ru_maxrss;
     r->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     r->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }

@@ -10,6 +10,7 @@
 typedef struct pg_run {
     int code;        /* the exit code; -1 if it ended by a signal */
     int signal;      /* that signal, or 0 */
+    long peak_kib;   /* most memory it had at a time, in KiB */
     char *out, *err; /* ended by a 0 beyond the last byte; kept until the test's end */
     size_t out_size, err_size;
 } pg_run;
