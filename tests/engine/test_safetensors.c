@@ -826,7 +826,11 @@ START_TEST(deep_and_wide)
     for (int i = 6; i + 3 <= N; i += 3)
         memcpy(s + i, "[],", 3);
     expect_bytes(s, N, N, 0, TT_ERR_FORMAT, "more objects");
+#if !defined __SANITIZE_THREAD__ /* whose shadow of the same bytes would be counted */
     ck_assert_msg(peak() - before < 24 << 10, "%ld KiB more", peak() - before); /* the test's own copies */
+#else
+    (void)before;
+#endif
     /* strings and numbers have a length, too */
     memset(s, '7', N);
     memcpy(s, "{\"a\":", 5);
