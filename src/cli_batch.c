@@ -4,6 +4,7 @@
 #include "engine/status.h"
 #include "kernels/cpu.h"
 #include "src/image/icc.h"
+#include "src/output.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +39,7 @@ tt_status tt_batch_begin(tt_batch *b, const tt_args *a, tt_error *err)
     tt_status st = make_sense(a, err);
     if (st || (st = tt_network_open(&b->n, a->model, a->net, err)) || (st = tt_cli_context(&b->c, a, err)))
         return st;
-    const char *slash = strrchr(b->n->path, '/');
-    snprintf(b->model, sizeof b->model, "%s", tt_shown(slash ? slash + 1 : b->n->path));
+    snprintf(b->model, sizeof b->model, "%s", tt_shown(tt_base_name(b->n->path)));
     return TT_OK;
 }
 

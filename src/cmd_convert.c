@@ -54,12 +54,6 @@ static tt_status open_source(source *s, const char *path, const char *const *set
 
 /* ---- what is said of it --------------------------------------------------------------------------- */
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static const char *said(const tt_weights *w, const char *key)
 {
     for (size_t i = 0; w->metadata && w->metadata[i]; i += 2)
@@ -85,7 +79,7 @@ static tt_status describe(source *s, const char *path, const char *const *settin
     if (!st)
         st = tt_weights_note(&s->w, "tintype.scale", scale, err);
     if (!st && !said(&s->w, "tintype.source_sha256")) {
-        st = tt_weights_note(&s->w, "tintype.source", tt_shown(base_name(path)), err);
+        st = tt_weights_note(&s->w, "tintype.source", tt_shown(tt_base_name(path)), err);
         if (!st)
             st = tt_weights_note(&s->w, "tintype.source_format", s->w.format, err);
         if (!st)

@@ -7,6 +7,7 @@
 #include "src/digest.h"
 #include "src/facts.h"
 #include "src/places.h"
+#include "src/output.h"
 #include "src/progress.h"
 #include "src/registry.h"
 
@@ -341,8 +342,7 @@ static tt_status verify(const tt_args *a, const char *path, const char *asked, t
     tt_status st = tt_sha256_file(path, sum, &size, err);
     if (st)
         return st;
-    const char *slash = strrchr(path, '/');
-    const tt_official *o = tt_official_summed(sum), *named = tt_official_named(slash ? slash + 1 : path);
+    const tt_official *o = tt_official_summed(sum), *named = tt_official_named(tt_base_name(path));
     if (asked && strcmp(sum, asked))
         return tt_fail(err, TT_ERR_FORMAT, "%s: its SHA-256 is %s, and %s is asked for", path, sum, asked);
     if (!asked && !o && named && (st = compare(path, named, sum, size, err)))

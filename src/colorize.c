@@ -14,6 +14,7 @@
 #include "engine/alloc.h"
 #include "src/bilinear.h"
 #include "src/colour8.h"
+#include "src/output.h"
 #include "src/painter.h"
 
 #include <math.h>
@@ -40,8 +41,7 @@ typedef struct job {
 
 int tt_colorize_usual(const tt_network *n)
 {
-    const char *slash = strrchr(n->path, '/');
-    for (const char *p = slash ? slash + 1 : n->path; *p; p++)
+    for (const char *p = tt_base_name(n->path); *p; p++)
         if (!strncasecmp(p, "video", 5))
             return 21;
     return 35;

@@ -3,6 +3,7 @@
 
 #include "src/cli.h"
 #include "src/image/image.h"
+#include "src/output.h"
 #include "src/progress.h"
 
 #include <dirent.h>
@@ -17,13 +18,6 @@
 enum { HEAD = 64 }; /* bytes that tell a picture's format */
 
 /* ---- strings -------------------------------------------------------------------------------------- */
-
-/* Where the file name in a path begins. */
-static const char *base(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
 
 /* The ending with its point, or the end of the name; ".jpg" alone is a name without one. */
 static const char *ending(const char *name)
@@ -49,7 +43,7 @@ static char *joined(const char *a, const char *b)
 /* The path up to its file name, "" for none. */
 static char *way(const char *path)
 {
-    return strndup(path, (size_t)(base(path) - path));
+    return strndup(path, (size_t)(tt_base_name(path) - path));
 }
 
 /* ---- the list ------------------------------------------------------------------------------------- */
@@ -119,7 +113,7 @@ static const char *ext_of(const char *input, const tt_image_format *f, const tt_
                 f = *g;
     if (!f)
         return "png";
-    const char *own = ending(base(input));
+    const char *own = ending(tt_base_name(input));
     for (const char *const *e = f->endings; *e; e++)
         if (*own && !strcasecmp(own + 1, *e))
             return own + 1;
@@ -138,7 +132,7 @@ static bool is_pattern(const char *text)
  * name. */
 static char *fill(const char *pattern, const char *input, const char *ext, const tt_naming *n)
 {
-    const char *name = strcmp(input, "-") ? base(input) : "stdin";
+    const char *name = strcmp(input, "-") ? tt_base_name(input) : "stdin";
     const struct {
         const char *word, *text;
         size_t size;
@@ -201,7 +195,7 @@ static char *output_name(const search *s, const char *input, const char *tree, c
         pattern = strdup(n->usual);
     } else {
         dir = way(out);
-        pattern = strdup(base(out));
+        pattern = strdup(tt_base_name(out));
     }
     below = dir ? (*tree ? joined(dir, tree) : strdup(dir)) : NULL;
     char *full = below && pattern ? joined(below, pattern) : NULL;
@@ -319,7 +313,7 @@ static char *true_name(const char *path)
 {
     char *dir = way(path);
     char *real = dir ? realpath(*dir ? dir : ".", NULL) : NULL;
-    char *name = real ? joined(real, base(path)) : strdup(path);
+    char *name = real ? joined(real, tt_base_name(path)) : strdup(path);
     free(real);
     free(dir);
     return name;

@@ -238,6 +238,12 @@ static tt_status open_beside(tt_output *o, const char *dir, const struct stat *o
     return TT_OK;
 }
 
+const char *tt_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 tt_status tt_output_open(tt_output **out, const char *path, bool overwrite, tt_error *err)
 {
     *out = NULL;

@@ -45,6 +45,8 @@ int tt_output_read_back(tt_output *out);
 tt_status tt_output_keep(tt_output *out, bool keep, tt_error *err);
 /* The whole of it for bytes in memory. */
 tt_status tt_output_write(const char *path, const void *bytes, size_t n, bool overwrite, tt_error *err);
+/* Where the file name in a path begins. */
+const char *tt_base_name(const char *path);
 /* Remove this user's temporaries in `directory` whose process is gone. Errors are not errors. */
 void tt_output_sweep(const char *directory);
 
