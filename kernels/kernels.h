@@ -77,6 +77,125 @@ typedef void tt_conv_fn(const tt_conv_row *a);
 tt_conv_fn tt_conv_c, tt_conv_avx2, tt_conv_avx512;
 tt_conv_fn tt_conv_narrow_c, tt_conv_narrow_avx2, tt_conv_narrow_avx512;
 
+/* ---- convolution by Winograd's minimal filtering ---------------------------------------------------- */
+
+/*
+ * F(m x m, r x r): a tile of m x m outputs of a convolution of window r and stride 1, from n x n inputs, n = m + r - 1, by
+ * n * n products instead of m * m * r * r (Winograd, "Arithmetic Complexity of Computations", 1980; Lavin and Gray, "Fast
+ * Algorithms for Convolutional Neural Networks", 2016, equation 13):
+ *
+ *     Y = A^T [ (G g G^T) . (B^T d B) ] A        d: inputs, g: window, .: one by one, summed over input channels
+ *
+ * Between the transforms stand n * n *frequencies*, and in each of them a small matrix product over the channels. Four
+ * kernels, for a block of tiles that the caller chooses so that all of it stays in the second cache:
+ *
+ *     wino_weights   G g G^T     once a layer            u[f][i][lane]      i: input channel; lane: output channel
+ *     wino_input     B^T d B     a block of channels     v[f][plane][tile][l]
+ *     wino_product   U V         a group of outputs      m[f][plane][tile][l]
+ *     wino_output    A^T M A     and the rest of the convolution's formula
+ *
+ * All channels are blocked. A frequency's values are `..._freq` floats apart, which should be no multiple of a page, or all
+ * frequencies would meet in the same lines of the first cache. u, v and m are 64-byte aligned, as are their distances.
+ * The points at which the polynomials are evaluated are in kernels/wino.h.
+ */
+typedef enum tt_wino {
+    TT_WINO_NONE,
+    TT_WINO_4_3, /* F(4x4, 3x3): 36 products for 144 */
+    TT_WINO_6_3, /* F(6x6, 3x3): 64 for 324 */
+    TT_WINO_4_5, /* F(4x4, 5x5): 64 for 400 */
+    TT_WINOS
+} tt_wino;
+enum { TT_WINO_MOST = 8 }; /* n at most */
+
+/* m, r and n of a form; and its matrices A^T [m][n], B^T [n][n], G [n][r]. */
+typedef struct tt_wino_form {
+    int m, r, n;
+    float at[TT_WINO_MOST][TT_WINO_MOST], bt[TT_WINO_MOST][TT_WINO_MOST], g[TT_WINO_MOST][TT_WINO_MOST];
+} tt_wino_form;
+extern const tt_wino_form tt_wino_forms[TT_WINOS];
+
+/*
+ * wino_weights: the windows of `count` input channels and `lanes` output channels (a multiple of 8):
+ *     u[(i * n + j) * u_freq + c * lanes + l] = (G g G^T)[i][j],  g[y][x] = w[((y * r + x) * count + c) * lanes + l]
+ * Within 16 * FLT_EPSILON * (the same sum of magnitudes) of _c.
+ */
+typedef struct tt_wino_weights {
+    tt_wino form;
+    int count, lanes;
+    const float *w;
+    float *u;
+    ptrdiff_t u_freq;
+} tt_wino_weights;
+typedef void tt_wino_weights_fn(const tt_wino_weights *a);
+tt_wino_weights_fn tt_wino_weights_c, tt_wino_weights_avx2, tt_wino_weights_avx512;
+
+/*
+ * wino_input: `tiles` tiles beside each other of one block of channels:
+ *     v[(i * n + j) * v_freq + t * block + l] = (B^T d B)[i][j],  d[y][x] = pixel `x0 + t * m + x` of row[y]
+ * row[0..n-1] point to pixel 0; pixels 0..w-1 exist, x0 may be negative. Others are zeros or, where `replicate`, the
+ * nearest that exists.
+ * Within 16 * FLT_EPSILON * (the same sum of magnitudes) of _c.
+ */
+typedef struct tt_wino_input {
+    tt_wino form;
+    int tiles, block;
+    const float *const *row;
+    int x0, w, replicate;
+    float *v;
+    ptrdiff_t v_freq;
+} tt_wino_input;
+typedef void tt_wino_input_fn(const tt_wino_input *a);
+tt_wino_input_fn tt_wino_input_c, tt_wino_input_avx2, tt_wino_input_avx512;
+
+/*
+ * wino_product: for all n * n frequencies f, `outputs` blocks (at most tt_kernels.group) of one group of outputs:
+ *     m[f * m_freq + b * m_plane + t * block + l] =
+ *         sum_p sum_{i < count[p]} v[f * v_freq + p * v_plane + t * block + i] * u[f * u_freq + c * lanes + b * block + l]
+ * with lanes = outputs * block, c counting all (p, i) in order. Sums run in that order.
+ * tiles    1 or more. Up to TT_WINO_ROUND - 1 tiles behind them may be read from v and written to m, so both have room for
+ *          a multiple of it; what they hold is nobody's concern.
+ * Within (channels + 4) * FLT_EPSILON * (sum of magnitudes) of _c.
+ */
+enum { TT_WINO_ROUND = 4 };
+typedef struct tt_wino_product {
+    tt_wino form;
+    int tiles, outputs, block, planes;
+    const int *count;
+    const float *u, *v;
+    float *m;
+    ptrdiff_t u_freq, v_freq, v_plane, m_freq, m_plane;
+} tt_wino_product;
+typedef void tt_wino_product_fn(const tt_wino_product *a);
+tt_wino_product_fn tt_wino_product_c, tt_wino_product_avx2, tt_wino_product_avx512;
+
+/*
+ * wino_output: the same tiles and outputs, transformed back and finished as tt_conv_row says:
+ *     z[y][x] = (A^T M A)[y][x] + bias;  z = act(z);  for j = 0, 1 with add[j]: z = add + scale[j] * z;  clamp
+ * Output pixel `x0 + t * form.m + x` of row y goes to dst[y] + b * dst_plane + pixel * block. Rows with dst[y] NULL and
+ * pixels outside 0..w-1 do not exist. dst, add[j]: form.m pointers to pixel 0 of the group's first block; add[j] may be
+ * dst. bias, slope: outputs * block floats.
+ * Within 16 * FLT_EPSILON * (the same sum of magnitudes) of _c.
+ */
+typedef struct tt_wino_output {
+    tt_wino form;
+    int tiles, outputs, block;
+    const float *m;
+    ptrdiff_t m_freq, m_plane;
+    int x0, w;
+    const float *bias;
+    tt_act act;
+    const float *slope; /* TT_ACT_PRELU only */
+    const float *const *add[2];
+    ptrdiff_t add_plane[2];
+    float scale[2];
+    int clamp;
+    float lo, hi;
+    float *const *dst;
+    ptrdiff_t dst_plane;
+} tt_wino_output;
+typedef void tt_wino_output_fn(const tt_wino_output *a);
+tt_wino_output_fn tt_wino_output_c, tt_wino_output_avx2, tt_wino_output_avx512;
+
 /* ---- element by element --------------------------------------------------------------------------- */
 
 /*
@@ -324,6 +443,10 @@ typedef struct tt_kernels {
     int block;    /* channels in a block */
     int group;    /* blocks in a group of packed conv weights */
     tt_conv_fn *conv, *conv_narrow;
+    tt_wino_weights_fn *wino_weights;
+    tt_wino_input_fn *wino_input;
+    tt_wino_product_fn *wino_product;
+    tt_wino_output_fn *wino_output;
     tt_act_fn *act;
     tt_axpy_fn *axpy;
     tt_clamp_fn *clamp;

@@ -1,6 +1,7 @@
 /* Every suite of tests/, in the order they run: X(name) declares Suite *suite_name(void). */
 #define SUITES(X) \
     X(kernels_conv) \
+    X(kernels_wino) \
     X(kernels_elem) \
     X(kernels_move) \
     X(kernels_picture) \

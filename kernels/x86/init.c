@@ -11,6 +11,10 @@ static void init_avx2(tt_kernels *k)
     k->group = 2;
     k->conv = tt_conv_avx2;
     k->conv_narrow = tt_conv_narrow_avx2;
+    k->wino_weights = tt_wino_weights_avx2;
+    k->wino_input = tt_wino_input_avx2;
+    k->wino_product = tt_wino_product_avx2;
+    k->wino_output = tt_wino_output_avx2;
     k->act = tt_act_avx2;
     k->axpy = tt_axpy_avx2;
     k->clamp = tt_clamp_avx2;
@@ -45,6 +49,10 @@ static void init_avx512(tt_kernels *k)
     k->group = 4;
     k->conv = tt_conv_avx512;
     k->conv_narrow = tt_conv_narrow_avx512;
+    k->wino_weights = tt_wino_weights_avx512;
+    k->wino_input = tt_wino_input_avx512;
+    k->wino_product = tt_wino_product_avx512;
+    k->wino_output = tt_wino_output_avx512;
     k->act = tt_act_avx512;
     k->axpy = tt_axpy_avx512;
     k->clamp = tt_clamp_avx512;
