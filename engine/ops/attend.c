@@ -142,13 +142,15 @@ static void pack_position(const shape *a, int i, const float *q, const float *v)
     }
 }
 
-static int attend_early_rows(const tt_plan *p, const tt_step *s)
+static int attend_early(const tt_plan *p, const tt_step *s, const tt_share *all)
 {
+    (void)all;
     return p->value[s->out].h;
 }
 
-static void attend_early_row(const tt_plan *p, const tt_step *s, int y, int thread)
+static void attend_early_part(const tt_plan *p, const tt_step *s, const tt_share *all, int y, int thread)
 {
+    (void)all;
     (void)thread;
     const shape a = shape_of(p, s);
     const int w = a.out->w;
@@ -295,8 +297,8 @@ const tt_op_def tt_op_attend = {.word = "attention",
                                 .reach = attend_reach,
                                 .flops = attend_flops,
                                 .room = attend_room,
-                                .early_rows = attend_early_rows,
-                                .early_row = attend_early_row,
                                 .work = attend_work,
                                 .row = attend_row,
+                                .early = attend_early,
+                                .early_part = attend_early_part,
                                 .finish = attend_finish};

@@ -18,8 +18,6 @@
 #include "engine/net.h"
 #include "engine/plan.h"
 
-enum { TT_COLUMNS = 48 }; /* a multiple of what kernels and transposed convolutions work in */
-
 typedef struct tt_extent {
     int h, w;
 } tt_extent;
@@ -50,6 +48,8 @@ typedef struct tt_taps_class {
     tt_segment *segment;
     int *count; /* of each segment, beside each other as the kernel wants them */
     int segments;
+    int *plane_count; /* of CONV whose input is blocked: the channels of each block, planes of them; else NULL */
+    int planes;
     ptrdiff_t taps; /* values in all segments */
     float *weights; /* packed as tt_conv_row says */
 } tt_taps_class;
@@ -136,6 +136,15 @@ typedef struct tt_task {
     size_t change; /* floats more than before that are in use: modulo SIZE_MAX + 1 */
 } tt_task;
 
+/*
+ * How a step is computed on this size: a convolution directly, or by Winograd's tiles (engine/ops/wino.c), the first of
+ * which begins `before` rows above and columns left of the result.
+ */
+typedef struct tt_way {
+    tt_wino form;
+    int before;
+} tt_way;
+
 /* A task reads a value that another makes: for row y of its result rows ceil(y * step + lo)..floor(y * step + hi), as
  * far as there are such rows. */
 typedef struct tt_use {
@@ -144,14 +153,17 @@ typedef struct tt_use {
     double step, lo, hi;
 } tt_use;
 
-/* A part of a row of work: columns x0..x1-1, output blocks from..to-1. */
-typedef struct tt_part {
-    int x0, x1, from, to;
-} tt_part;
+/* Bands from..to-1 of a step, in one of its rounds, to be divided among `threads`. */
+typedef struct tt_share {
+    int from, to;
+    int threads;
+    int round;
+} tt_share;
 
 struct tt_plan {
     const tt_net *net;
     tt_extent *extent; /* of every node */
+    tt_way *way;       /* of every step */
     tt_value *value;   /* one a node */
     float *arena;
     size_t arena_floats;
@@ -187,15 +199,17 @@ typedef struct tt_op_def {
     size_t (*scratch)(const tt_step *s); /* floats a thread; NULL: none */
     /* Floats of p->scratch and p->shared that it needs; false: too many to count. NULL: none. */
     bool (*room)(const tt_plan *p, const tt_step *s, size_t *scratch, size_t *shared);
-    /* Work that is done before: rows of it, and one. NULL: none. */
-    int (*early_rows)(const tt_plan *p, const tt_step *s);
-    void (*early_row)(const tt_plan *p, const tt_step *s, int row, int thread);
     tt_work (*work)(const tt_plan *p, const tt_step *s); /* NULL: a band and a unit a row of the result */
+    /* One unit of a band. */
     void (*row)(const tt_plan *p, const tt_step *s, int unit, int thread);
-    /* Where one unit is a row of the step's own result: all of it, and how many output blocks are done at a time; and
-     * some columns from a multiple of TT_COLUMNS on of some blocks. NULL: rows are not divided. */
-    void (*whole)(const tt_plan *p, const tt_step *s, tt_part *whole, int *blocks);
-    void (*part)(const tt_plan *p, const tt_step *s, int row, const tt_part *part, int thread);
+    /* Or parts that the operation makes of all bands at once, in rounds (NULL: one), one after the other. row is not called
+     * where there are parts. */
+    int (*rounds)(const tt_plan *p, const tt_step *s);
+    int (*parts)(const tt_plan *p, const tt_step *s, const tt_share *a);
+    void (*part)(const tt_plan *p, const tt_step *s, const tt_share *a, int part, int thread);
+    /* Work that must be done before a round begins: how many pieces of it, and one. NULL: none. */
+    int (*early)(const tt_plan *p, const tt_step *s, const tt_share *a);
+    void (*early_part)(const tt_plan *p, const tt_step *s, const tt_share *a, int part, int thread);
     /* After rows y0..y1-1 of the result, alone; may be NULL. */
     void (*finish)(const tt_plan *p, const tt_step *s, int y0, int y1);
 } tt_op_def;
@@ -203,6 +217,41 @@ extern const tt_op_def *const tt_ops[TT_OPS];
 
 /* The columns that a step reads beyond a piece's w pixels: before it and behind it. For CONV and DECONV. */
 void tt_conv_need(const tt_plan *p, const tt_step *s, int piece, int *before, int *behind);
+/* Does each strip read the weights of this convolution from memory, as they are larger than the cache and rows are short? */
+bool tt_conv_rereads(const tt_plan *p, const tt_step *s);
+/* The result of a convolution before a fused pixel shuffle. */
+tt_extent tt_conv_extent(const tt_plan *p, const tt_step *s);
+/* Row y of a piece as a convolution of this step reads it, pixel 0 of plane 0: above and below the picture zeros or the edge
+ * row, a plane of which is *plane floats behind the one before. */
+const float *tt_conv_input(const tt_plan *p, const tt_step *s, int piece, int y, ptrdiff_t *plane);
+/* What follows a row of a convolution's result once columns x0..x1-1 of planes from..to-1 are there: a norm, borders. */
+void tt_conv_close(const tt_plan *p, const tt_step *s, int y, int x0, int x1, int from, int to);
+/* Pixel shuffle of columns x0..x1-1 of row y of the convolution, which lie at `from`, into the rows of the result. */
+void tt_conv_shuffle(const tt_plan *p, const tt_step *s, int y, int x0, int x1, const float *from, ptrdiff_t plane);
+
+/* ---- Winograd: engine/ops/wino.c ---------------------------------------------------------------------- */
+
+/*
+ * The form that computes a step fastest whose result is of this size, or TT_WINO_NONE. Depends on the size of the whole
+ * picture, never on a tile's, a strip's or the number of threads, for each form has bits of its own.
+ */
+tt_wino tt_wino_choose(const tt_net *net, const tt_step *s, tt_extent whole);
+bool tt_wino_room(const tt_plan *p, const tt_step *s, size_t *scratch, size_t *shared);
+tt_work tt_wino_work(const tt_plan *p, const tt_step *s);
+int tt_wino_rounds(const tt_plan *p, const tt_step *s);
+int tt_wino_early(const tt_plan *p, const tt_step *s, const tt_share *a);
+void tt_wino_early_part(const tt_plan *p, const tt_step *s, const tt_share *a, int part, int thread);
+int tt_wino_parts(const tt_plan *p, const tt_step *s, const tt_share *a);
+void tt_wino_part(const tt_plan *p, const tt_step *s, const tt_share *a, int part, int thread);
+
+/* The way of each step of a net, `extent` being those of the nodes on the whole picture; see engine/grid.c. */
+tt_status tt_net_ways(const tt_net *net, const tt_extent *extent, int conv, tt_way *way, tt_error *err);
+/* Sizes of all nodes for an input of h x w. */
+tt_status tt_net_extents(const tt_net *net, tt_extent *extent, int h, int w, tt_error *err);
+static inline const tt_way *tt_way_of(const tt_plan *p, const tt_step *s)
+{
+    return &p->way[s - p->net->step];
+}
 void tt_step_clear(tt_step *s);
 
 /*

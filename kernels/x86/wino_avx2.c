@@ -1,4 +1,4 @@
-/* Winograd convolution, AVX2: the body is in wino_x86.h. */
+/* Winograd convolution, AVX2: the body is in wino.inc. */
 #include <immintrin.h>
 
 typedef __m256 vec;
@@ -20,4 +20,4 @@ enum { BLOCK = 8 };
 #define PRODUCTS PRODUCT(1, 12, 4) PRODUCT(2, 6, 2)
 #define PRODUCT_LIST product_1, product_2
 
-#include "kernels/x86/wino_x86.h"
+#include "kernels/x86/wino.inc"

@@ -1,4 +1,4 @@
-/* Winograd convolution, AVX-512: the body is in wino_x86.h. */
+/* Winograd convolution, AVX-512: the body is in wino.inc. */
 #include <immintrin.h>
 
 typedef __m512 vec;
@@ -20,4 +20,4 @@ enum { BLOCK = 16 };
 #define PRODUCTS PRODUCT(1, 16, 4) PRODUCT(2, 12, 4) PRODUCT(3, 8, 4) PRODUCT(4, 6, 2)
 #define PRODUCT_LIST product_1, product_2, product_3, product_4
 
-#include "kernels/x86/wino_x86.h"
+#include "kernels/x86/wino.inc"
