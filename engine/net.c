@@ -2,7 +2,6 @@
 #include "engine/net.h"
 #include "engine/ops/ops.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -405,68 +404,6 @@ static int gcd(int a, int b)
     return a;
 }
 
-/* Rows in_lo..in_hi of its inputs that rows lo..hi of the node need. */
-static void rows_read(const tt_node *n, int lo, int hi, int *in_lo, int *in_hi)
-{
-    if (n->window) {
-        const int before = n->shift ? n->window - n->shift : 0;
-        *in_lo = (int)floor((double)(lo + before) / n->window) * n->window - before;
-        *in_hi = (int)floor((double)(hi + before) / n->window) * n->window - before + n->window - 1;
-        return;
-    }
-    const tt_reach one[2] = {{.step = 1}, {.step = 1}};
-    tt_reach r = {0};
-    tt_ops[n->op]->reach(n, one, &r);
-    *in_lo = (int)ceil(lo * r.step + r.lo - 1e-9);
-    *in_hi = (int)floor(hi * r.step + r.hi + 1e-9);
-}
-
-/* What output row o needs of the input, from the output back to the input. need[] is room for a pair a node. */
-static void trace_row(const tt_graph *g, int o, int (*need)[2])
-{
-    for (int i = 0; i < g->count; i++) {
-        need[i][0] = INT_MAX;
-        need[i][1] = INT_MIN;
-    }
-    need[g->output][0] = need[g->output][1] = o;
-    for (int i = g->output; i > 0; i--)
-        for (int j = 0; j < 2 && need[i][0] <= need[i][1]; j++) {
-            int lo, hi;
-            const int from = g->node[i].in[j];
-            if (from < 0 || (g->node[i].op == TT_OP_FIT && j))
-                continue;
-            rows_read(&g->node[i], need[i][0], need[i][1], &lo, &hi);
-            need[from][0] = lo < need[from][0] ? lo : need[from][0];
-            need[from][1] = hi > need[from][1] ? hi : need[from][1];
-        }
-}
-
-/*
- * Windows lie on a grid, so how far a pixel sees depends on where it lies, and a chain of them sees far less than the
- * sum: two windows that overlap by half reach as far as one and a half. The outputs above one period of the grid are
- * traced one by one, and the farthest counts. Tiles begin on the grid.
- */
-static tt_status trace_windows(tt_net *net, tt_reach *out, tt_error *err)
-{
-    const tt_graph *g = net->graph;
-    const int period = (int)lrint(ceil(net->facts.multiple / out->step));
-    if ((double)period * g->count > 1 << 26)
-        return TT_OK; /* what the sum says is true as well */
-    int(*need)[2] = malloc((size_t)g->count * sizeof *need);
-    if (!need)
-        return tt_fail_memory(err, (size_t)g->count * sizeof *need);
-    double lo = INFINITY, hi = -INFINITY;
-    for (int o = 0; o < period; o++) {
-        trace_row(g, o, need);
-        lo = fmin(lo, need[g->input][0] - o * out->step);
-        hi = fmax(hi, need[g->input][1] - o * out->step);
-    }
-    out->lo = lo;
-    out->hi = hi;
-    free(need);
-    return TT_OK;
-}
-
 /* step as a fraction of small numbers: scales are products of 2, 3 and their inverses */
 static void fraction(double step, int *num, int *den)
 {
@@ -510,7 +447,8 @@ static tt_status reckon_facts(tt_net *net, tt_error *err)
     }
     f->parameters += g->scalars;
     tt_reach *out = &reach[g->output];
-    const tt_status st = windows && !out->global ? trace_windows(net, out, err) : TT_OK;
+    const int period = (int)lrint(ceil(f->multiple / out->step));
+    const tt_status st = windows && !out->global ? tt_net_trace(net, NULL, period, out, err) : TT_OK;
     f->in_channels = g->node[g->input].channels;
     f->out_channels = g->node[g->output].channels;
     fraction(out->step, &f->scale_den, &f->scale_num);

@@ -33,6 +33,17 @@ typedef struct tt_net_facts {
 } tt_net_facts;
 void tt_net_get_facts(const tt_net *net, tt_net_facts *f);
 
+/*
+ * Tiles of a picture of h x w that give the bits of the whole: they begin at multiples of `grid`, and output row (column) o
+ * needs input floor(o * step + lo) .. ceil(o * step + hi), clipped. That is more than the reach in the facts where
+ * convolutions are computed in tiles of their own: there a value's rounding depends on all that its tile reads.
+ */
+typedef struct tt_net_tiling {
+    int grid;
+    double step, lo, hi;
+} tt_net_tiling;
+tt_status tt_net_get_tiling(const tt_net *net, int h, int w, tt_net_tiling *t, tt_error *err);
+
 /* Size of the output for an input of h x w; TT_ERR_USAGE with a sentence when the network cannot take it. */
 tt_status tt_net_size(const tt_net *net, int h, int w, int *out_h, int *out_w, tt_error *err);
 

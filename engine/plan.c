@@ -5,42 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- shapes --------------------------------------------------------------------------------------- */
-
-static tt_status infer(const tt_net *net, tt_extent *extent, int h, int w, tt_error *err)
-{
-    const tt_graph *g = net->graph;
-    if (h < 1 || w < 1 || h > 1 << 24 || w > 1 << 24)
-        return tt_fail(err, TT_ERR_USAGE, "the network cannot take %d x %d pixels", w, h);
-    for (int i = 0; i < g->count; i++) {
-        const tt_node *n = &g->node[i];
-        tt_extent in[2] = {{0}};
-        for (int j = 0; j < 2; j++)
-            if (n->in[j] >= 0)
-                in[j] = extent[n->in[j]];
-        if (i == g->input)
-            extent[i] = (tt_extent){h, w};
-        else if (!tt_ops[n->op]->size(n, in, &extent[i]))
-            return tt_fail(err, TT_ERR_USAGE, "the network cannot take %d x %d pixels: they become %d x %d at %s",
-                           w, h, in[0].w, in[0].h, n->name);
-    }
-    return TT_OK;
-}
-
-tt_status tt_net_size(const tt_net *net, int h, int w, int *out_h, int *out_w, tt_error *err)
-{
-    tt_extent *extent = malloc((size_t)net->graph->count * sizeof *extent);
-    if (!extent)
-        return tt_fail_memory(err, (size_t)net->graph->count * sizeof *extent);
-    const tt_status st = infer(net, extent, h, w, err);
-    if (!st) {
-        *out_h = extent[net->graph->output].h;
-        *out_w = extent[net->graph->output].w;
-    }
-    free(extent);
-    return st;
-}
+#include <unistd.h>
 
 /* ---- values --------------------------------------------------------------------------------------- */
 
@@ -88,10 +53,7 @@ static tt_status reckon_needs(tt_plan *p, tt_error *err)
         const size_t reads = ((size_t)z.w * (size_t)s->node->stride + (size_t)s->node->k + 1) * (size_t)in->b;
         if (reads > zeros)
             zeros = reads;
-        const size_t row = (size_t)z.w * tt_round_up((size_t)s->node->channels, (size_t)net->k.block);
-        if (s->shuffle && row > scratch)
-            scratch = row;
-        for (int j = 0; j < s->pieces; j++) {
+        for (int j = 0; j < s->pieces && p->way[i].form == TT_WINO_NONE; j++) { /* tiles need none */
             tt_value *v = &p->value[s->in[j].value];
             int before, behind;
             tt_conv_need(p, s, j, &before, &behind);
@@ -291,18 +253,11 @@ static int section_end(const tt_plan *p, int from)
     return a;
 }
 
-/* Do steps of these tasks read their weights from memory for each strip, since they are larger than the cache and rows
- * are short? */
 static bool reads_weights_often(const tt_plan *p, int from, int end)
 {
     for (int a = from; a < end; a++) {
         const tt_step *s = a > 0 && a <= p->net->steps ? tt_task_step(p, a) : NULL;
-        tt_part whole;
-        int blocks;
-        if (!s || !tt_ops[s->op]->whole)
-            continue;
-        tt_ops[s->op]->whole(p, s, &whole, &blocks);
-        if (blocks < whole.to)
+        if (s && (s->op == TT_OP_CONV || s->op == TT_OP_DECONV) && tt_conv_rereads(p, s))
             return true;
     }
     return false;
@@ -360,6 +315,26 @@ static size_t choose_strips(tt_plan *p, const tt_plan_options *o)
     for (; n > most && rows > 1; n = measure(p, rows))
         rows /= 2;
     return n;
+}
+
+/* Of the second cache, within what is usual where the system does not say. It decides about speed, not about results. */
+static long cache_bytes(void)
+{
+    long n = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    n = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return n < 1 << 18 ? 1 << 19 : n > 1 << 21 ? 1 << 21 : n;
+}
+
+/* Ways follow from the whole picture's size; p->extent in the end from the plan's own. */
+static tt_status choose_ways(tt_plan *p, int h, int w, const tt_plan_options *o, tt_error *err)
+{
+    const bool tile = o && o->whole_h && o->whole_w;
+    tt_status st = tt_net_extents(p->net, p->extent, tile ? o->whole_h : h, tile ? o->whole_w : w, err);
+    if (!st)
+        st = tt_net_ways(p->net, p->extent, o ? o->conv : TT_CONV_FASTEST, p->way, err);
+    return st || !tile ? st : tt_net_extents(p->net, p->extent, h, w, err);
 }
 
 static tt_status arrange(tt_plan *p, const tt_plan_options *o, tt_error *err)
@@ -474,13 +449,15 @@ tt_status tt_plan_new(tt_plan **plan, const tt_net *net, int h, int w, const tt_
         return tt_fail_memory(err, sizeof *p);
     p->net = net;
     p->threads = o && o->threads > 0 ? o->threads : 1;
+    p->cache = cache_bytes();
     p->keep = o && o->keep;
     p->extent = calloc(nodes, sizeof *p->extent);
+    p->way = calloc((size_t)net->steps + 1, sizeof *p->way);
     p->value = calloc(nodes, sizeof *p->value);
     p->work = calloc((size_t)net->steps + 1, sizeof *p->work);
-    tt_status st = p->extent && p->value && p->work ? TT_OK : tt_fail_memory(err, nodes * sizeof *p->value);
+    tt_status st = p->extent && p->way && p->value && p->work ? TT_OK : tt_fail_memory(err, nodes * sizeof *p->value);
     if (!st)
-        st = infer(net, p->extent, h, w, err);
+        st = choose_ways(p, h, w, o, err);
     if (!st) {
         reckon_sizes(p);
         st = make_values(p, err);
@@ -520,6 +497,7 @@ void tt_plan_free(tt_plan *p)
     free(p->work);
     free(p->value);
     free(p->extent);
+    free(p->way);
     free(p);
 }
 

@@ -21,10 +21,15 @@ typedef struct tt_plan tt_plan;
 
 enum { TT_WHOLE = -1 };
 
+/* Convolutions as it is fastest for each layer and size; all directly; by Winograd's tiles wherever that can be. */
+typedef enum tt_conv_choice { TT_CONV_FASTEST, TT_CONV_DIRECT, TT_CONV_TILES } tt_conv_choice;
+
 typedef struct tt_plan_options {
     int threads;    /* most threads of the pools it will run on (scratch is per thread); 0: 1 */
     int strip;      /* rows of the input a strip, TT_WHOLE for whole maps, 0: by what memory they take */
     size_t most;    /* bytes that the arena should not go beyond if smaller strips help; 0: none */
+    int whole_h, whole_w; /* the plan is for a tile of a picture of this size and gives its bits; 0: of no other */
+    tt_conv_choice conv;
     bool keep;      /* every value keeps its place, for tt_plan_value(): tests. Whole maps. */
     bool only_size; /* reckon everything, allocate no arena: for estimates; such a plan cannot run */
 } tt_plan_options;

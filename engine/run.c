@@ -12,9 +12,8 @@ typedef struct run {
     const tt_watch *watch;
     double work;                 /* done */
     const tt_step *s;            /* NULL: the copy in or out */
+    tt_share share;
     int from, rows, rows_a_unit; /* rows from..from+rows-1 */
-    tt_part whole; /* where rows are divided: all of one, and the columns and blocks of a part */
-    int columns, blocks, across; /* across: parts beside each other */
     void (*row)(const struct run *r, int y, int thread);
 } run;
 
@@ -31,16 +30,18 @@ static void run_unit(void *arg, int unit, int thread)
         r->row(r, r->from + y, thread);
 }
 
-/* Parts of the same outputs follow each other. */
-static void run_part(void *arg, int unit, int thread)
+static void run_part(void *arg, int part, int thread)
 {
     const run *r = arg;
-    const int x = unit % r->across, y = unit / r->across % r->rows, o = unit / r->across / r->rows;
-    tt_part a = {x * r->columns, (x + 1) * r->columns, o * r->blocks, (o + 1) * r->blocks};
-    a.x1 = a.x1 < r->whole.x1 ? a.x1 : r->whole.x1;
-    a.to = a.to < r->whole.to ? a.to : r->whole.to;
     if (!cancelled(r))
-        tt_ops[r->s->op]->part(r->p, r->s, r->from + y, &a, thread);
+        tt_ops[r->s->op]->part(r->p, r->s, &r->share, part, thread);
+}
+
+static void early_part(void *arg, int part, int thread)
+{
+    const run *r = arg;
+    if (!cancelled(r))
+        tt_ops[r->s->op]->early_part(r->p, r->s, &r->share, part, thread);
 }
 
 /* Rows from..to-1 in bands small enough to share out evenly and large enough to reuse what neighbouring rows
@@ -55,37 +56,9 @@ static void run_rows(run *r, int from, int to, void (*row)(const run *, int, int
     tt_parallel(r->pool, (r->rows + r->rows_a_unit - 1) / r->rows_a_unit, run_unit, r);
 }
 
-/* A strip may have fewer rows than there are threads, or not as many for each: then columns are shared out,
- * too. */
-static bool divide_rows(run *r, int from, int to)
-{
-    enum { UNITS_A_THREAD = 4 };
-    const tt_op_def *op = tt_ops[r->s->op];
-    const int threads = tt_pool_threads(r->pool);
-    if (!op->part)
-        return false;
-    op->whole(r->p, r->s, &r->whole, &r->blocks);
-    r->from = from;
-    r->rows = to - from;
-    const int outputs = (r->whole.to + r->blocks - 1) / r->blocks, units = r->rows * outputs;
-    const int wanted =
-        threads > 1 && units < UNITS_A_THREAD * threads ? (UNITS_A_THREAD * threads + units - 1) / units : 1;
-    r->columns = ((r->whole.x1 + wanted - 1) / wanted + TT_COLUMNS - 1) / TT_COLUMNS * TT_COLUMNS;
-    r->across = (r->whole.x1 + r->columns - 1) / r->columns;
-    if (outputs == 1 && r->across == 1)
-        return false;
-    tt_parallel(r->pool, units * r->across, run_part, r);
-    return true;
-}
-
 static void step_row(const run *r, int y, int thread)
 {
     tt_ops[r->s->op]->row(r->p, r->s, y, thread);
-}
-
-static void early_row(const run *r, int y, int thread)
-{
-    tt_ops[r->s->op]->early_row(r->p, r->s, y, thread);
 }
 
 static void copy_in_row(const run *r, int y, int thread)
@@ -121,12 +94,17 @@ static void run_step(run *r, int task, int from, int to)
 {
     const tt_step *s = tt_task_step(r->p, task);
     const tt_op_def *op = tt_ops[s->op];
-    const int units = r->p->task[task].work.units;
+    const int units = r->p->task[task].work.units, rounds = op->rounds ? op->rounds(r->p, s) : 1;
     r->s = s;
-    if (op->early_rows)
-        run_rows(r, 0, op->early_rows(r->p, s), early_row);
-    if (!divide_rows(r, from, to))
-        run_rows(r, from * units, to * units, step_row);
+    r->share = (tt_share){.from = from, .to = to, .threads = tt_pool_threads(r->pool)};
+    for (; r->share.round < rounds; r->share.round++) {
+        if (op->early)
+            tt_parallel(r->pool, op->early(r->p, s, &r->share), early_part, r);
+        if (op->parts)
+            tt_parallel(r->pool, op->parts(r->p, s, &r->share), run_part, r);
+        else
+            run_rows(r, from * units, to * units, step_row);
+    }
     if (op->finish)
         op->finish(r->p, s, tt_rows_made(r->p, task, from), tt_rows_made(r->p, task, to));
 }

@@ -100,12 +100,23 @@ static uint64_t buffer_bytes(const tt_pass *p)
                                   p->tile_out_h, p->threads));
 }
 
+tt_plan_options tt_pass_plan_options(const tt_pass *p, bool upright)
+{
+    tt_plan_options o = {.threads = p->threads, .most = p->most};
+    if (!p->net->traits.block) { /* blocks are pictures of their own */
+        o.whole_h = upright ? p->down.size : p->across.size;
+        o.whole_w = upright ? p->across.size : p->down.size;
+    }
+    return o;
+}
+
 /* arena, rows and flops of one tile lying h x w */
 static tt_status measure_plan(tt_pass *p, int h, int w, uint64_t *arena, tt_error *err)
 {
     tt_plan *plan;
     tt_plan_facts f;
-    const tt_plan_options o = {.threads = p->threads, .most = p->most, .only_size = true};
+    tt_plan_options o = tt_pass_plan_options(p, h == p->down.tile && w == p->across.tile);
+    o.only_size = true;
     const tt_status st = tt_plan_new(&plan, p->net->net, h, w, &o, err);
     if (st)
         return st;
@@ -164,8 +175,22 @@ static void extend_axis(const tt_pass *p, tt_axis *a, int n)
     if (a->size < t->least)
         a->size = t->least;
     a->size = (a->size + a->multiple - 1) / a->multiple * a->multiple;
-    tt_axis_reach(a, f, t->border, p->tta);
     tt_axis_whole(a);
+}
+
+/* What tiles of both axes have to overlap by, which follows from the size. */
+static tt_status reach_axes(tt_pass *p, tt_error *err)
+{
+    const tt_traits *t = &p->net->traits;
+    tt_net_tiling tiling;
+    if (t->block)
+        return TT_OK;
+    const tt_status st = tt_net_get_tiling(p->net->net, p->down.size, p->across.size, &tiling, err);
+    if (!st) {
+        tt_axis_reach(&p->across, &tiling, t->border, p->tta);
+        tt_axis_reach(&p->down, &tiling, t->border, p->tta);
+    }
+    return st;
 }
 
 /* ---- tiles ---------------------------------------------------------------------------------------- */
@@ -288,7 +313,9 @@ tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err
         return tt_fail(err, TT_ERR_INTERNAL, "a block of %d pixels is all border", t->block);
     extend_axis(p, &p->across, p->base_w);
     extend_axis(p, &p->down, p->base_h);
-    tt_status st = measure(p, budget, err);
+    tt_status st = reach_axes(p, err);
+    if (!st)
+        st = measure(p, budget, err);
     bool fits = p->bytes <= budget;
     if (!st && !fits && !t->block && !p->net->facts.global)
         st = choose(p, budget, &fits, err);

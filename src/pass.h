@@ -6,6 +6,7 @@
 #ifndef TT_SRC_PASS_H
 #define TT_SRC_PASS_H
 
+#include "engine/plan.h"
 #include "engine/planes.h"
 
 #include "src/context.h"
@@ -53,6 +54,8 @@ tt_status tt_pass_init(tt_pass *p, const tt_network *net, int colours, int in_w,
  * columns of full height, else those that compute the fewest pixels. TT_ERR_MEMORY where not even the smallest fits.
  */
 tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err);
+/* For the plan of a tile, lying as in the picture or, upright false, on its side. */
+tt_plan_options tt_pass_plan_options(const tt_pass *p, bool upright);
 int tt_pass_tiles(const tt_pass *p);
 /* Whole tiles are held: what goes through the network more than once. */
 bool tt_pass_holds(const tt_pass *p);

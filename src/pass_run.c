@@ -45,7 +45,7 @@ static bool take(float **p, int planes, int h, int w, size_t *failed)
 
 static tt_status plan_tile(const tt_pass *p, int h, int w, tt_plan **plan, tt_error *err)
 {
-    const tt_plan_options o = {.threads = p->threads, .most = p->most};
+    const tt_plan_options o = tt_pass_plan_options(p, h == p->down.tile && w == p->across.tile);
     return tt_plan_new(plan, p->net->net, h, w, &o, err);
 }
 

@@ -3,11 +3,23 @@
 #include <assert.h>
 #include <math.h>
 
-void tt_axis_reach(tt_axis *a, const tt_net_facts *f, int border, bool symmetric)
+static int common_multiple(int a, int b)
 {
-    a->step = f->reach_step;
-    a->lo = f->reach_lo;
-    a->hi = f->reach_hi;
+    int x = a, y = b;
+    while (y) {
+        const int t = x % y;
+        x = y;
+        y = t;
+    }
+    return a / x * b;
+}
+
+void tt_axis_reach(tt_axis *a, const tt_net_tiling *t, int border, bool symmetric)
+{
+    a->grid = common_multiple(a->multiple, t->grid);
+    a->step = t->step;
+    a->lo = t->lo;
+    a->hi = t->hi;
     if (!symmetric)
         return;
     /* output o lies above input o * step + (step - 1) / 2 of the picture, and that is `border` further in */
@@ -46,16 +58,16 @@ static int end_exact(const tt_axis *a, int tile)
 static int stride_of(const tt_axis *a, int tile)
 {
     const int outputs = end_exact(a, tile) - first_exact(a);
-    return outputs < 0 ? 0 : outputs / a->scale / a->multiple * a->multiple;
+    return outputs < 0 ? 0 : outputs / a->scale / a->grid * a->grid;
 }
 
 bool tt_axis_cut(tt_axis *a, int tile)
 {
-    assert(tile % a->multiple == 0 && a->size % a->multiple == 0);
     if (tile >= a->size) {
         tt_axis_whole(a);
         return true;
     }
+    assert((a->size - tile) % a->grid == 0);
     const int stride = stride_of(a, tile);
     if (stride <= 0)
         return false;
@@ -66,30 +78,40 @@ bool tt_axis_cut(tt_axis *a, int tile)
     return true;
 }
 
+/* The lengths that tiles can have, the whole the last of them. */
+static int lengths(const tt_axis *a)
+{
+    return (a->size + a->grid - 1) / a->grid;
+}
+static int length(const tt_axis *a, int i)
+{
+    return a->size - (lengths(a) - 1 - i) * a->grid;
+}
+
 bool tt_axis_divide(tt_axis *a, int count)
 {
-    int lo = 0, hi = a->size / a->multiple; /* in multiples: lo is too short, hi is long enough */
+    int lo = -1, hi = lengths(a) - 1; /* lo is too short, hi is long enough */
     while (hi - lo > 1) {
         const int mid = lo + (hi - lo) / 2;
-        if (tt_axis_cut(a, mid * a->multiple) && a->count <= count)
+        if (tt_axis_cut(a, length(a, mid)) && a->count <= count)
             hi = mid;
         else
             lo = mid;
     }
-    return tt_axis_cut(a, hi * a->multiple);
+    return tt_axis_cut(a, length(a, hi));
 }
 
 int tt_axis_shortest(const tt_axis *a, int least)
 {
-    int lo = 0, hi = a->size / a->multiple;
+    int lo = -1, hi = lengths(a) - 1;
     while (hi - lo > 1) {
         const int mid = lo + (hi - lo) / 2;
-        if (stride_of(a, mid * a->multiple) >= least)
+        if (stride_of(a, length(a, mid)) >= least)
             hi = mid;
         else
             lo = mid;
     }
-    return hi * a->multiple;
+    return length(a, hi);
 }
 
 void tt_axis_blocks(tt_axis *a, int block, int border)

@@ -22,7 +22,8 @@ typedef struct tt_axis {
     int size;     /* input samples, extension included */
     int want;     /* output samples wanted, from 0 on; beyond lies what the extension became */
     int scale;    /* an input sample becomes so many output samples */
-    int multiple; /* tiles begin and end at multiples of it */
+    int multiple; /* the size is one of it */
+    int grid;     /* tiles begin at multiples of it, itself one of `multiple` */
     double step, lo, hi; /* output o depends on inputs floor(o * step + lo) .. ceil(o * step + hi) */
     /* set by tt_axis_whole(), tt_axis_cut(), tt_axis_blocks() */
     int tile;     /* input samples of each tile */
@@ -37,10 +38,11 @@ typedef struct tt_tile {
     int at, from, to;
 } tt_tile;
 
-/* symmetric: exactness also where the picture runs backwards (flips) */
-void tt_axis_reach(tt_axis *a, const tt_net_facts *f, int border, bool symmetric);
+/* grid, step, lo, hi. symmetric: exactness also where the picture runs backwards (flips) */
+void tt_axis_reach(tt_axis *a, const tt_net_tiling *t, int border, bool symmetric);
 void tt_axis_whole(tt_axis *a);
-/* Tiles of `tile` samples; false if they would not overlap enough to get ahead. */
+/* Tiles of `tile` samples, size minus a multiple of the grid, so that the last one begins on it too; false if they would
+ * not overlap enough to get ahead. */
 bool tt_axis_cut(tt_axis *a, int tile);
 /* As few samples a tile as `count` tiles need; false if such short tiles do not get ahead. */
 bool tt_axis_divide(tt_axis *a, int count);

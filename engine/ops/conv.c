@@ -179,6 +179,19 @@ static void fill_narrow(const packing *p, const tt_taps_class *c, float *to)
                 to[l] = weight_at(p, o, p->tap[t + l]);
 }
 
+/* Of a blocked input: each block has a segment a tap. */
+static bool list_planes(const packing *p, tt_taps_class *c)
+{
+    const int window = p->s->node->k * p->s->node->k;
+    if (p->s->op != TT_OP_CONV || tt_block_of(&p->net->k, p->s->in[0].channels) == 1)
+        return true;
+    c->planes = c->segments / window;
+    c->plane_count = malloc((size_t)(c->planes ? c->planes : 1) * sizeof *c->plane_count);
+    for (int i = 0; c->plane_count && i < c->planes; i++)
+        c->plane_count[i] = c->count[i * window];
+    return c->plane_count != NULL;
+}
+
 static tt_status pack_class(packing *p, tt_taps_class *c, int ry, int rx, tt_error *err)
 {
     const tt_kernels *k = &p->net->k;
@@ -196,6 +209,8 @@ static tt_status pack_class(packing *p, tt_taps_class *c, int ry, int rx, tt_err
     for (int i = 0; i < c->segments; i++)
         c->count[i] = c->segment[i].count;
     c->taps = p->taps;
+    if (!list_planes(p, c))
+        return tt_fail_memory(err, (size_t)c->segments * sizeof *c->count);
     if (p->narrow)
         fill_narrow(p, c, c->weights);
     else
@@ -256,6 +271,7 @@ void tt_step_clear(tt_step *s)
     for (int i = 0; i < s->classes; i++) {
         free(s->taps[i].segment);
         free(s->taps[i].count);
+        free(s->taps[i].plane_count);
         tt_aligned_free(s->taps[i].weights);
     }
     free(s->taps);
@@ -282,8 +298,7 @@ static int step_out(const tt_node *n)
 {
     return n->op == TT_OP_CONV ? 1 : n->stride;
 }
-/* Size of the convolution's own result, before a fused pixel shuffle. */
-static tt_extent own_extent(const tt_plan *p, const tt_step *s)
+tt_extent tt_conv_extent(const tt_plan *p, const tt_step *s)
 {
     return p->extent[s->node - p->net->graph->node];
 }
@@ -293,7 +308,7 @@ void tt_conv_need(const tt_plan *p, const tt_step *s, int piece, int *before, in
     const tt_node *n = s->node;
     const tt_value *v = &p->value[s->in[piece].value];
     const int w = v->w - 2 * s->in[piece].crop, side = step_out(n);
-    const int last = (own_extent(p, s).w - 1) / side * step_in(n); /* input pixel of the last output pixel, at most */
+    const int last = (tt_conv_extent(p, s).w - 1) / side * step_in(n); /* input pixel of the last output pixel, at most */
     *before = *behind = 0;
     for (int c = 0; c < s->classes; c++)
         for (int i = 0; i < s->taps[c].segments; i++) {
@@ -308,24 +323,37 @@ void tt_conv_need(const tt_plan *p, const tt_step *s, int piece, int *before, in
         }
 }
 
-/* The row that the kernel reads for a segment, at the first output pixel. */
+const float *tt_conv_input(const tt_plan *p, const tt_step *s, int piece, int y, ptrdiff_t *plane)
+{
+    const tt_value *v = &p->value[s->in[piece].value];
+    const int h = v->h - 2 * s->in[piece].crop;
+    *plane = v->plane;
+    if (y < 0 || y >= h) {
+        if (!s->node->replicate) {
+            *plane = 0;
+            return p->zeros;
+        }
+        y = y < 0 ? 0 : h - 1;
+    }
+    return tt_piece_row(p, s->in[piece], y);
+}
+
+/* The row that the kernel reads for a segment, at the first output pixel. Zeros are so at every distance. */
 static const float *segment_at(const tt_plan *p, const tt_step *s, const tt_segment *g, int y)
 {
-    const tt_piece piece = s->in[g->piece];
-    const tt_value *v = &p->value[piece.value];
-    const int h = v->h - 2 * piece.crop;
-    int row = y + g->dy;
-    if (row < 0 || row >= h) {
-        if (!s->node->replicate)
-            return p->zeros;
-        row = row < 0 ? 0 : h - 1;
-    }
-    return tt_piece_row(p, piece, row) + g->plane * v->plane + (ptrdiff_t)g->dx * v->b;
+    ptrdiff_t plane;
+    const float *row = tt_conv_input(p, s, g->piece, y + g->dy, &plane);
+    return row == p->zeros ? row : row + g->plane * plane + (ptrdiff_t)g->dx * p->value[s->in[g->piece].value].b;
 }
+
+/* Columns x0..x1-1, output blocks from..to-1. */
+typedef struct area {
+    int x0, x1, from, to;
+} area;
 
 /* Some pixels of one class of one row: x = x0, x0 + side, ... < part->x1 of row y of the convolution, the outputs of
  * the part (all where the result is narrow). The first pixel of block 0 goes to dst. */
-static void run_class(const tt_plan *p, const tt_step *s, int y, int x0, const tt_part *part, float *dst,
+static void run_class(const tt_plan *p, const tt_step *s, int y, int x0, const area *part, float *dst,
                       ptrdiff_t dst_plane, int thread)
 {
     const tt_node *n = s->node;
@@ -370,9 +398,24 @@ static void run_class(const tt_plan *p, const tt_step *s, int y, int x0, const t
     (narrow ? k->conv_narrow : k->conv)(&a);
 }
 
+static bool by_tiles(const tt_plan *p, const tt_step *s)
+{
+    return tt_way_of(p, s)->form != TT_WINO_NONE;
+}
+
 static tt_work conv_work(const tt_plan *p, const tt_step *s)
 {
-    return (tt_work){.bands = own_extent(p, s).h, .units = 1, .tall = s->shuffle ? s->shuffle : 1};
+    if (by_tiles(p, s))
+        return tt_wino_work(p, s);
+    return (tt_work){.bands = tt_conv_extent(p, s).h, .units = 1, .tall = s->shuffle ? s->shuffle : 1};
+}
+
+static bool conv_room(const tt_plan *p, const tt_step *s, size_t *scratch, size_t *shared)
+{
+    if (by_tiles(p, s))
+        return tt_wino_room(p, s, scratch, shared);
+    return !s->shuffle || tt_mul((size_t)tt_conv_extent(p, s).w,
+                                 tt_round_up((size_t)s->node->channels, (size_t)p->net->k.block), scratch);
 }
 
 /*
@@ -380,74 +423,141 @@ static tt_work conv_work(const tt_plan *p, const tt_step *s)
  * each row would wait for the weights to come from memory: there rows of some outputs follow each other, then the others.
  */
 enum { CACHE_FLOATS = 1 << 18, SHORT_ROW = 128 };
-static void conv_whole(const tt_plan *p, const tt_step *s, tt_part *whole, int *blocks)
+static int blocks_at_once(const tt_plan *p, const tt_step *s, int all)
 {
-    const int block = p->net->k.block, group = p->net->k.group, all = (s->node->channels + block - 1) / block;
+    const int block = p->net->k.block, group = p->net->k.group;
     const ptrdiff_t taps = s->taps[0].taps;
-    *whole = (tt_part){0, own_extent(p, s).w, 0, all};
-    *blocks = all;
-    if (s->op != TT_OP_CONV || s->shuffle || s->node->channels <= TT_NARROW_MAX || whole->x1 >= SHORT_ROW ||
-        taps * all * block <= CACHE_FLOATS)
-        return;
+    if (s->op != TT_OP_CONV || s->shuffle || s->node->channels <= TT_NARROW_MAX ||
+        tt_conv_extent(p, s).w >= SHORT_ROW || taps * all * block <= CACHE_FLOATS)
+        return all;
     const ptrdiff_t groups = CACHE_FLOATS / (taps * block * group), some = (groups ? groups : 1) * group;
-    *blocks = some < all ? (int)some : all;
+    return some < all ? (int)some : all;
 }
 
-static void conv_part(const tt_plan *p, const tt_step *s, int y, const tt_part *part, int thread)
+static int all_blocks(const tt_plan *p, const tt_step *s)
+{
+    return (s->node->channels + p->net->k.block - 1) / p->net->k.block;
+}
+
+bool tt_conv_rereads(const tt_plan *p, const tt_step *s)
+{
+    enum { FEW_TILES = 48 }; /* a strip should not transform weights for fewer */
+    if (by_tiles(p, s))
+        return tt_conv_extent(p, s).w < FEW_TILES * tt_wino_forms[tt_way_of(p, s)->form].m;
+    return blocks_at_once(p, s, all_blocks(p, s)) < all_blocks(p, s);
+}
+
+/*
+ * How rows are divided: `rows` of them a part, and where that leaves threads without work (a strip may have fewer rows than
+ * there are threads) columns, too.
+ */
+typedef struct split {
+    int rows, columns, blocks; /* a part */
+    int down, across, outputs; /* parts */
+    int w, all;
+} split;
+
+static split split_rows(const tt_plan *p, const tt_step *s, const tt_share *a)
+{
+    enum { PARTS_A_THREAD = 4, MOST_ROWS = 16, COLUMNS = 48 /* a multiple of what kernels work in */ };
+    const int h = a->to - a->from;
+    split d = {.w = tt_conv_extent(p, s).w, .all = all_blocks(p, s)};
+    d.blocks = blocks_at_once(p, s, d.all);
+    d.outputs = (d.all + d.blocks - 1) / d.blocks;
+    const int parts = h * d.outputs, least = PARTS_A_THREAD * a->threads;
+    const int wanted = a->threads > 1 && parts < least ? (least + parts - 1) / parts : 1;
+    d.columns = ((d.w + wanted - 1) / wanted + COLUMNS - 1) / COLUMNS * COLUMNS;
+    d.across = (d.w + d.columns - 1) / d.columns;
+    /* neighbouring rows have input rows in common */
+    const int rows = d.across > 1 || d.outputs > 1 ? 1 : h / (2 * least);
+    d.rows = rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : rows;
+    d.down = (h + d.rows - 1) / d.rows;
+    return d;
+}
+
+static int conv_rounds(const tt_plan *p, const tt_step *s)
+{
+    return by_tiles(p, s) ? tt_wino_rounds(p, s) : 1;
+}
+
+static int conv_early(const tt_plan *p, const tt_step *s, const tt_share *a)
+{
+    return by_tiles(p, s) ? tt_wino_early(p, s, a) : 0;
+}
+
+static int conv_parts(const tt_plan *p, const tt_step *s, const tt_share *a)
+{
+    if (by_tiles(p, s))
+        return tt_wino_parts(p, s, a);
+    const split d = split_rows(p, s, a);
+    return d.down * d.across * d.outputs;
+}
+
+void tt_conv_close(const tt_plan *p, const tt_step *s, int y, int x0, int x1, int from, int to)
 {
     const tt_value *v = &p->value[s->out];
-    const int side = step_out(s->node), x0 = part->x0, w = part->x1 - x0; /* x0 is a multiple of the side */
-    const bool left = x0 == 0, right = part->x1 == own_extent(p, s).w;
-    if (!s->shuffle) {
-        const int from = v->b > 1 ? part->from : 0, to = v->b > 1 ? part->to : v->planes;
-        float *row = tt_row(p, v, y) + (ptrdiff_t)x0 * v->b;
-        for (int rx = 0; rx < side; rx++)
-            run_class(p, s, y, x0 + rx, part, row + (ptrdiff_t)rx * v->b, v->plane, thread);
-        if (s->norm || s->relu) /* while the row is in the cache */
-            tt_affine_row(p, s, row, v->plane, row, w, from, to);
-        tt_row_edges(p, v, y, from, to, left, right);
-        return;
-    }
-    const int r = s->shuffle, block = p->net->k.block;
-    float *scratch = p->scratch + (size_t)thread * p->scratch_floats;
-    const ptrdiff_t plane = (ptrdiff_t)own_extent(p, s).w * block;
-    run_class(p, s, y, x0, part, scratch, plane, thread);
+    float *row = tt_row(p, v, y) + (ptrdiff_t)x0 * v->b;
+    if (s->norm || s->relu) /* while the row is in the cache */
+        tt_affine_row(p, s, row, v->plane, row, x1 - x0, from, to);
+    tt_row_edges(p, v, y, from, to, x0 == 0, x1 == v->w);
+}
+
+void tt_conv_shuffle(const tt_plan *p, const tt_step *s, int y, int x0, int x1, const float *from, ptrdiff_t plane)
+{
+    const tt_value *v = &p->value[s->out];
+    const int r = s->shuffle;
     for (int dy = 0; dy < r; dy++) {
-        tt_shuffle_row a = {.n = w, .r = r, .dy = dy, .channels = v->c, .block = block, .db = v->b,
-                            .src = scratch, .src_plane = plane,
+        tt_shuffle_row a = {.n = x1 - x0, .r = r, .dy = dy, .channels = v->c, .block = p->net->k.block, .db = v->b,
+                            .src = from, .src_plane = plane,
                             .dst = tt_row(p, v, y * r + dy) + (ptrdiff_t)x0 * r * v->b, .dst_plane = v->plane};
         if (s->adds) {
             a.add = tt_piece_row(p, s->add[0], y) + (ptrdiff_t)x0 * v->b;
             a.add_plane = p->value[s->add[0].value].plane;
         }
         p->net->k.shuffle(&a);
-        tt_row_edges(p, v, y * r + dy, 0, v->planes, left, right);
+        tt_row_edges(p, v, y * r + dy, 0, v->planes, x0 == 0, x1 * r == v->w);
     }
 }
 
-static void conv_row(const tt_plan *p, const tt_step *s, int y, int thread)
+static void one_row(const tt_plan *p, const tt_step *s, int y, const area *part, int thread)
 {
-    tt_part all;
-    int blocks;
-    conv_whole(p, s, &all, &blocks);
-    conv_part(p, s, y, &all, thread);
+    const tt_value *v = &p->value[s->out];
+    const int side = step_out(s->node), x0 = part->x0; /* a multiple of the side */
+    if (!s->shuffle) {
+        const int from = v->b > 1 ? part->from : 0, to = v->b > 1 ? part->to : v->planes;
+        float *row = tt_row(p, v, y) + (ptrdiff_t)x0 * v->b;
+        for (int rx = 0; rx < side; rx++)
+            run_class(p, s, y, x0 + rx, part, row + (ptrdiff_t)rx * v->b, v->plane, thread);
+        tt_conv_close(p, s, y, x0, part->x1, from, to);
+        return;
+    }
+    float *scratch = p->scratch + (size_t)thread * p->scratch_floats;
+    const ptrdiff_t plane = (ptrdiff_t)tt_conv_extent(p, s).w * p->net->k.block;
+    run_class(p, s, y, x0, part, scratch, plane, thread);
+    tt_conv_shuffle(p, s, y, x0, part->x1, scratch, plane);
 }
 
-const tt_op_def tt_op_conv = {.word = "conv",
-                              .size = conv_size,
-                              .reach = conv_reach,
-                              .flops = conv_flops,
-                              .pack = conv_pack,
-                              .work = conv_work,
-                              .row = conv_row,
-                              .whole = conv_whole,
-                              .part = conv_part};
-const tt_op_def tt_op_deconv = {.word = "transposed conv",
-                                .size = deconv_size,
-                                .reach = deconv_reach,
-                                .flops = deconv_flops,
-                                .pack = conv_pack,
-                                .work = conv_work,
-                                .row = conv_row,
-                                .whole = conv_whole,
-                                .part = conv_part};
+/* Parts of the same outputs follow each other. */
+static void conv_part(const tt_plan *p, const tt_step *s, const tt_share *a, int i, int thread)
+{
+    if (by_tiles(p, s)) {
+        tt_wino_part(p, s, a, i, thread);
+        return;
+    }
+    const split d = split_rows(p, s, a);
+    const int x = i % d.across, y = i / d.across % d.down, o = i / d.across / d.down;
+    const int end = a->from + (y + 1) * d.rows;
+    area one = {x * d.columns, (x + 1) * d.columns, o * d.blocks, (o + 1) * d.blocks};
+    one.x1 = one.x1 < d.w ? one.x1 : d.w;
+    one.to = one.to < d.all ? one.to : d.all;
+    for (int row = a->from + y * d.rows; row < end && row < a->to; row++)
+        one_row(p, s, row, &one, thread);
+}
+
+#define CONVOLUTION                                                                                                      \
+    .pack = conv_pack, .room = conv_room, .work = conv_work, .rounds = conv_rounds, .parts = conv_parts,                 \
+    .part = conv_part, .early = conv_early, .early_part = tt_wino_early_part
+const tt_op_def tt_op_conv = {
+    .word = "conv", .size = conv_size, .reach = conv_reach, .flops = conv_flops, CONVOLUTION};
+const tt_op_def tt_op_deconv = {
+    .word = "transposed conv", .size = deconv_size, .reach = deconv_reach, .flops = deconv_flops, CONVOLUTION};

@@ -168,6 +168,7 @@ struct tt_plan {
     float *arena;
     size_t arena_floats;
     int threads;
+    long cache; /* bytes of the second cache */
     int most_segments;
     const float **segment; /* most_segments a thread */
     float *zeros;          /* a row above or below the picture */
@@ -235,7 +236,7 @@ void tt_conv_shuffle(const tt_plan *p, const tt_step *s, int y, int x0, int x1, 
  * The form that computes a step fastest whose result is of this size, or TT_WINO_NONE. Depends on the size of the whole
  * picture, never on a tile's, a strip's or the number of threads, for each form has bits of its own.
  */
-tt_wino tt_wino_choose(const tt_net *net, const tt_step *s, tt_extent whole);
+tt_wino tt_wino_choose(const tt_net *net, const tt_step *s, tt_extent whole, tt_conv_choice choice);
 bool tt_wino_room(const tt_plan *p, const tt_step *s, size_t *scratch, size_t *shared);
 tt_work tt_wino_work(const tt_plan *p, const tt_step *s);
 int tt_wino_rounds(const tt_plan *p, const tt_step *s);
@@ -244,8 +245,12 @@ void tt_wino_early_part(const tt_plan *p, const tt_step *s, const tt_share *a, i
 int tt_wino_parts(const tt_plan *p, const tt_step *s, const tt_share *a);
 void tt_wino_part(const tt_plan *p, const tt_step *s, const tt_share *a, int part, int thread);
 
-/* The way of each step of a net, `extent` being those of the nodes on the whole picture; see engine/grid.c. */
-tt_status tt_net_ways(const tt_net *net, const tt_extent *extent, int conv, tt_way *way, tt_error *err);
+/* ---- sizes and grids: engine/grid.c ------------------------------------------------------------------ */
+
+/* What output rows above one period of the grid that all windows and tiles lie on see of the input; way as below, or NULL. */
+tt_status tt_net_trace(const tt_net *net, const tt_way *way, int period, tt_reach *out, tt_error *err);
+/* The way of each step of a net, `extent` being those of the nodes on the whole picture. */
+tt_status tt_net_ways(const tt_net *net, const tt_extent *extent, tt_conv_choice conv, tt_way *way, tt_error *err);
 /* Sizes of all nodes for an input of h x w. */
 tt_status tt_net_extents(const tt_net *net, tt_extent *extent, int h, int w, tt_error *err);
 static inline const tt_way *tt_way_of(const tt_plan *p, const tt_step *s)

@@ -22,14 +22,15 @@ static tt_net *toy_net(int i)
 }
 
 /* A run's output (malloc) and its size in floats. */
-static float *run(const tt_net *net, int h, int w, int threads, const float *in, size_t *n)
+static float *run_tile(const tt_net *net, int h, int w, int whole_h, int whole_w, int threads, const float *in, size_t *n)
 {
     tt_plan *plan;
     tt_pool *pool;
     tt_plan_facts f;
     tt_error err = {0};
     ck_assert_int_eq(tt_pool_new(&pool, threads, &err), TT_OK);
-    ck_assert_msg(!tt_plan_new(&plan, net, h, w, &(tt_plan_options){.threads = threads}, &err), "%s", err.text);
+    ck_assert_msg(!tt_plan_new(&plan, net, h, w, &(tt_plan_options){.threads = threads, .whole_h = whole_h, .whole_w = whole_w},
+                               &err), "%s", err.text);
     tt_plan_get_facts(plan, &f);
     *n = (size_t)f.out_channels * (size_t)f.out_h * (size_t)f.out_w;
     float *out = malloc(*n * sizeof *out);
@@ -37,6 +38,11 @@ static float *run(const tt_net *net, int h, int w, int threads, const float *in,
     tt_plan_free(plan);
     tt_pool_free(pool);
     return out;
+}
+
+static float *run(const tt_net *net, int h, int w, int threads, const float *in, size_t *n)
+{
+    return run_tile(net, h, w, 0, 0, threads, in, n);
 }
 
 START_TEST(fuses_what_is_exact)
@@ -162,7 +168,8 @@ END_TEST
 /* The lower right part of a picture, with as much around it as the reach says, gives the very bits of the whole. */
 START_TEST(a_tile_equals_the_whole)
 {
-    enum { H = 60, W = 52, TOP = 20, LEFT = 16 }; /* on the grid of the windows */
+    /* a small picture and one whose layers' tiles begin one pixel after the other */
+    const int H = _i ? 420 : 124, W = _i ? 100 : 116, TOP = _i ? 240 : 48, LEFT = 32;
     for (int t = 0; t < TOYS; t++) {
         tt_net *net = toy_net(t);
         if (net->facts.global || net->facts.scale_num == 3) { /* it has a mean; it loses a border */
@@ -170,16 +177,19 @@ START_TEST(a_tile_equals_the_whole)
             continue;
         }
         size_t n, m;
-        float *in = toy_noise(3 * H * W, 3), *whole = run(net, H, W, 2, in, &n);
+        float *in = toy_noise(3 * (size_t)H * (size_t)W, 3), *whole = run(net, H, W, 2, in, &n);
         const int h = H - TOP, w = W - LEFT, s = net->facts.scale_num;
         float *part = malloc(3 * (size_t)h * (size_t)w * sizeof *part);
         for (int c = 0; c < 3; c++)
             for (int y = 0; y < h; y++)
                 memcpy(part + ((size_t)c * h + y) * w, in + ((size_t)c * H + TOP + y) * W + LEFT, sizeof *in * (size_t)w);
-        float *tile = run(net, h, w, 2, part, &m);
+        float *tile = run_tile(net, h, w, H, W, 2, part, &m);
+        tt_net_tiling reach;
+        ck_assert(!tt_net_get_tiling(net, H, W, &reach, NULL));
+        ck_assert(TOP % reach.grid == 0 && LEFT % reach.grid == 0);
         /* output row o reads from floor(o * step + lo): right from the first one that stays inside */
-        const int skip = (int)ceil(-net->facts.reach_lo / net->facts.reach_step);
-        ck_assert_int_gt(skip, 0);
+        const int skip = (int)ceil(-reach.lo / reach.step);
+        ck_assert(skip > 0 && skip < w * s && skip >= ceil(-net->facts.reach_lo / net->facts.reach_step));
         for (int c = 0; c < 3; c++)
             for (int y = skip; y < h * s; y++)
                 ck_assert_msg(!memcmp(tile + ((size_t)c * h * s + y) * w * s + skip,
@@ -267,7 +277,7 @@ Suite *suite_engine_plan(void)
     tcase_add_test(t, chains_take_few_steps_and_maps);
     tcase_add_test(t, values_alive_together_do_not_overlap);
     tcase_add_test(t, a_run_allocates_nothing);
-    tcase_add_test(t, a_tile_equals_the_whole);
+    tcase_add_loop_test(t, a_tile_equals_the_whole, 0, 2);
     tcase_add_test(t, impossible_sizes_are_refused);
     tcase_add_test(t, cancelling_stops);
     tcase_add_test(t, no_memory_is_a_status);

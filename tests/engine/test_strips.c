@@ -79,7 +79,7 @@ START_TEST(memory_grows_with_the_width_alone)
         tt_plan_facts low, high, whole;
         tt_plan_free(toy_plan(net, 400, 64, 2, 4, &low));
         tt_plan_free(toy_plan(net, 4000, 64, 2, 4, &high));
-        tt_plan_free(toy_plan(net, 400, 64, 2, TT_WHOLE, &whole));
+        tt_plan_free(toy_plan(net, 4000, 64, 2, TT_WHOLE, &whole));
         ck_assert_uint_eq(low.arena_bytes, high.arena_bytes);
         ck_assert_uint_lt(4 * low.arena_bytes, whole.arena_bytes);
         tt_net_free(net);

@@ -31,7 +31,7 @@ static void check_axis(const tt_axis *a)
     bool good = true;
     for (int i = 0; i < a->count; i++) {
         const tt_tile t = tt_axis_tile(a, i);
-        good &= t.from == next && t.at >= 0 && t.at + a->tile <= a->size && t.at % a->multiple == 0 &&
+        good &= t.from == next && t.at >= 0 && t.at + a->tile <= a->size && t.at % a->grid == 0 &&
                 t.from <= t.to;
         for (int o = t.from; o < t.to; o++) {
             const double eps = 1e-9; /* thirds are not exact */
@@ -46,15 +46,15 @@ static void check_axis(const tt_axis *a)
 
 START_TEST(tiles_cover)
 {
-    static const tt_net_facts facts[] = {
-        {.reach_step = 1, .reach_lo = -6, .reach_hi = 6},
-        {.reach_step = 0.25, .reach_lo = -11.625, .reach_hi = 11.25},
-        {.reach_step = 0.5, .reach_lo = 0, .reach_hi = 14.5}, /* a border of 7 */
-        {.reach_step = 1.0 / 3, .reach_lo = -4 - 1.0 / 3, .reach_hi = 4},
-        {.reach_step = 0.5, .reach_lo = -9, .reach_hi = 3}, /* lopsided */
+    static const tt_net_tiling tilings[] = {
+        {1, 1, -6, 6},
+        {1, 0.25, -11.625, 11.25},
+        {1, 0.5, 0, 14.5}, /* a border of 7 */
+        {4, 1.0 / 3, -4 - 1.0 / 3, 4},
+        {3, 0.5, -9, 3}, /* lopsided */
     };
-    const tt_net_facts *f = &facts[_i];
-    const int scale = (int)lrint(1 / f->reach_step), border = _i == 2 ? 7 : 0;
+    const tt_net_tiling *f = &tilings[_i];
+    const int scale = (int)lrint(1 / f->step), border = _i == 2 ? 7 : 0;
     for (int multiple = 1; multiple <= 4; multiple *= 2)
         for (int flips = 0; flips < 2; flips++)
             for (int size = multiple * (20 / multiple); size < 200; size += multiple) {
@@ -65,15 +65,16 @@ START_TEST(tiles_cover)
                 tt_axis_reach(&a, f, border, flips);
                 tt_axis_whole(&a);
                 check_axis(&a);
-                for (int tile = multiple; tile <= size; tile += multiple)
+                ck_assert(a.grid % multiple == 0 && a.grid % f->grid == 0);
+                for (int tile = size; tile > 0; tile -= a.grid)
                     if (tt_axis_cut(&a, tile))
                         check_axis(&a);
                 for (int count = 1; count < 6; count++) {
                     ck_assert(tt_axis_divide(&a, count));
                     ck_assert_int_le(a.count, count);
                     check_axis(&a);
-                    if (a.tile > multiple)
-                        ck_assert(!tt_axis_cut(&a, a.tile - multiple) || a.count > count);
+                    if (a.tile > a.grid)
+                        ck_assert(!tt_axis_cut(&a, a.tile - a.grid) || a.count > count);
                 }
                 ck_assert(tt_axis_cut(&a, tt_axis_shortest(&a, 32)));
                 ck_assert(a.stride >= 32 || a.count == 1);
