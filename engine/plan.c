@@ -317,14 +317,17 @@ static size_t choose_strips(tt_plan *p, const tt_plan_options *o)
     return n;
 }
 
-/* Of the second cache, within what is usual where the system does not say. It decides about speed, not about results. */
-static long cache_bytes(void)
+/* Of the second cache, within what is usual where the system does not say; or less, where scratch of that size would take
+ * more than an eighth of the memory there is. It decides about speed, not about results. */
+static long cache_bytes(const tt_plan_options *o, int threads)
 {
     long n = 0;
 #ifdef _SC_LEVEL2_CACHE_SIZE
     n = sysconf(_SC_LEVEL2_CACHE_SIZE);
 #endif
-    return n < 1 << 18 ? 1 << 19 : n > 1 << 21 ? 1 << 21 : n;
+    n = n < 1 << 18 ? 1 << 19 : n > 1 << 21 ? 1 << 21 : n;
+    const size_t share = o && o->most ? o->most / 8 / (size_t)threads : SIZE_MAX;
+    return share < (size_t)n ? (long)share : n;
 }
 
 /* Ways follow from the whole picture's size; p->extent in the end from the plan's own. */
@@ -449,7 +452,7 @@ tt_status tt_plan_new(tt_plan **plan, const tt_net *net, int h, int w, const tt_
         return tt_fail_memory(err, sizeof *p);
     p->net = net;
     p->threads = o && o->threads > 0 ? o->threads : 1;
-    p->cache = cache_bytes();
+    p->cache = cache_bytes(o, p->threads);
     p->keep = o && o->keep;
     p->extent = calloc(nodes, sizeof *p->extent);
     p->way = calloc((size_t)net->steps + 1, sizeof *p->way);

@@ -76,8 +76,10 @@ static int tiles_in_cache(const layout *a, long cache)
 {
     const int nn = a->form->n * a->form->n;
     const long tile = (long)sizeof(float) * nn * a->block * (a->planes + (a->blocks < a->group ? a->blocks : a->group));
-    const long tiles = cache / 5 * 3 / tile / STEP_TILES * STEP_TILES;
-    return tiles < STEP_TILES ? STEP_TILES : tiles > MOST_TILES ? MOST_TILES : (int)tiles;
+    const long tiles = cache / 5 * 3 / tile;
+    if (tiles < STEP_TILES)
+        return tiles < TT_WINO_ROUND ? TT_WINO_ROUND : (int)(tiles / TT_WINO_ROUND) * TT_WINO_ROUND;
+    return tiles > MOST_TILES ? MOST_TILES : (int)(tiles / STEP_TILES) * STEP_TILES;
 }
 
 static layout layout_of(const tt_plan *p, const tt_step *s)
