@@ -107,9 +107,9 @@ static const struct tiled {
     {"rrdb/body_x1", 1403, 50, 4, 8, 0, 0},
     {"rrdb/old_x2_gray", 150, 120, 3, 16, 0, 0},
     {"rrdb/body_x2", 331, 61, 1, 16, 3, 0},
-    {"srvgg/x3", 1000, 40, 3, 16, 2.2, 0},
+    {"srvgg/x3", 300, 290, 3, 16, 2.2, 0},
     {"srvgg/x4", 97, 163, 3, 16, 0, 1},
-    {"rrdb/body_x2", 1300, 40, 3, 16, 1.7, 1},
+    {"rrdb/body_x2", 600, 201, 3, 16, 1.7, 1},
     {"srcnn/915", 120, 130, 3, 16, 2, 0},
     {"srcnn/955_zero", 90, 111, 4, 16, 1.9, 0},
     {"vdsr/bias", 250, 45, 3, 8, 3, 0},
@@ -143,14 +143,17 @@ START_TEST(tiles_leave_no_trace)
     ck_assert_int_eq(whole.tiles, whole.passes);
     const uint64_t held = n->facts.packed_bytes + pictures(in) + pictures(want); /* whatever the tiles */
     int most = 0;
-    for (unsigned share = 2;; share += (share + 1) / 2) {
+    for (unsigned share = 2, one = 0;; share += one ? 0 : (share + 1) / 2) {
         tt_error err = {0};
         tt_image *got;
         tt_context_free(c);
-        c = pic_context(threads[share % 4], held + (whole.planned_bytes - held) / share);
+        c = pic_context(one ? 1 : threads[share % 4], held + (whole.planned_bytes - held) / share);
         const tt_status st = tt_upscale_report(c, n, in, &o, &got, &r, &err);
-        if (st == TT_ERR_MEMORY)
+        if (st == TT_ERR_MEMORY && one)
             break;
+        one = st == TT_ERR_MEMORY; /* a thread takes memory, too: with one it may do */
+        if (one)
+            continue;
         ck_assert_msg(!st, "%s", err.text);
         ck_assert(r.planned_bytes <= tt_context_memory(c));
         most = r.tiles > most ? r.tiles : most;
