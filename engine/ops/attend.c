@@ -32,7 +32,7 @@ typedef struct shape {
     /* shared */
     float *packed_q; /* as conv weights, chunk after chunk */
     float *packed_v;
-    const float *zeros; /* a bias */
+    float *zeros; /* a bias */
 } shape;
 
 static shape shape_of(const tt_plan *p, const tt_step *s)
@@ -154,6 +154,8 @@ static void attend_early_part(const tt_plan *p, const tt_step *s, const tt_share
     (void)thread;
     const shape a = shape_of(p, s);
     const int w = a.out->w;
+    if (y == 0)
+        memset(a.zeros, 0, most_outputs(&a) * sizeof *a.zeros);
     const float *q = tt_piece_row(p, s->in[0], y), *v = tt_piece_row(p, s->in[2], y);
     for (int x = 0; x < w; x++)
         pack_position(&a, y * w + x, q + (ptrdiff_t)x * a.q->b, v + (ptrdiff_t)x * a.v->b);
