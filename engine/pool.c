@@ -11,13 +11,20 @@
 
 enum { MOST_THREADS = 1024 };
 
+/*
+ * Between two steps of a network pass microseconds, and to fall asleep and be woken takes tens of them. So who waits looks a
+ * moment before he sleeps; nobody does where there are more threads than processors.
+ */
+enum { LOOKS = 2000 };
+
 struct tt_pool {
     int threads; /* with the caller */
+    int looks;
     pthread_mutex_t lock;
     pthread_cond_t work, done;
-    unsigned round; /* counts tt_parallel() calls; a worker joins each once */
-    int busy;       /* workers still in this round */
-    bool stop;
+    atomic_uint round; /* counts tt_parallel() calls; a worker joins each once. Changed under the lock, as is stop */
+    atomic_int busy;   /* workers still in this round */
+    atomic_bool stop;
     tt_unit_fn *fn;
     void *arg;
     int units;
@@ -52,25 +59,42 @@ static void claim(tt_pool *p, int thread)
     }
 }
 
+static void look_away(void)
+{
+#if defined __x86_64__ || defined __i386__
+    __builtin_ia32_pause();
+#elif defined __aarch64__
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Until there is another round than the one seen; false: there will be none. */
+static bool next_round(tt_pool *p, unsigned *seen)
+{
+    for (int i = 0; i < p->looks && atomic_load_explicit(&p->round, memory_order_acquire) == *seen; i++)
+        look_away();
+    if (atomic_load_explicit(&p->round, memory_order_acquire) == *seen) {
+        pthread_mutex_lock(&p->lock);
+        while (!p->stop && p->round == *seen)
+            pthread_cond_wait(&p->work, &p->lock);
+        pthread_mutex_unlock(&p->lock);
+    }
+    *seen = atomic_load_explicit(&p->round, memory_order_acquire);
+    return !p->stop;
+}
+
 static void *worker_main(void *arg)
 {
     const struct tt_worker *w = arg;
     tt_pool *p = w->pool;
-    unsigned seen = 0;
-    pthread_mutex_lock(&p->lock);
-    for (;;) {
-        while (!p->stop && p->round == seen)
-            pthread_cond_wait(&p->work, &p->lock);
-        if (p->stop)
-            break;
-        seen = p->round;
-        pthread_mutex_unlock(&p->lock);
+    for (unsigned seen = 0; next_round(p, &seen);) {
         claim(p, w->index);
-        pthread_mutex_lock(&p->lock);
-        if (--p->busy == 0)
+        if (atomic_fetch_sub_explicit(&p->busy, 1, memory_order_acq_rel) == 1) {
+            pthread_mutex_lock(&p->lock);
             pthread_cond_signal(&p->done);
+            pthread_mutex_unlock(&p->lock);
+        }
     }
-    pthread_mutex_unlock(&p->lock);
     return NULL;
 }
 
@@ -93,6 +117,7 @@ tt_status tt_pool_new(tt_pool **pool, int threads, tt_error *err)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
+    p->looks = threads <= tt_processors() ? LOOKS : 0;
     /* signals belong to the program's own threads */
     sigset_t all, old;
     sigfillset(&all);
@@ -116,6 +141,7 @@ void tt_pool_free(tt_pool *p)
         return;
     pthread_mutex_lock(&p->lock);
     p->stop = true;
+    p->round++;
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     for (int i = 0; i < p->threads - 1; i++)
@@ -141,18 +167,22 @@ void tt_parallel(tt_pool *p, int units, tt_unit_fn *fn, void *arg)
             fn(arg, i, 0);
         return;
     }
-    pthread_mutex_lock(&p->lock);
     p->fn = fn;
     p->arg = arg;
     p->units = units;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    p->busy = p->threads - 1;
-    p->round++;
+    atomic_store_explicit(&p->busy, p->threads - 1, memory_order_relaxed);
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     claim(p, 0);
-    pthread_mutex_lock(&p->lock);
-    while (p->busy)
-        pthread_cond_wait(&p->done, &p->lock);
-    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < p->looks && atomic_load_explicit(&p->busy, memory_order_acquire); i++)
+        look_away();
+    if (atomic_load_explicit(&p->busy, memory_order_acquire)) {
+        pthread_mutex_lock(&p->lock);
+        while (atomic_load_explicit(&p->busy, memory_order_acquire))
+            pthread_cond_wait(&p->done, &p->lock);
+        pthread_mutex_unlock(&p->lock);
+    }
 }

@@ -23,7 +23,7 @@ int tt_pool_threads(const tt_pool *pool);
 /*
  * Call fn(arg, unit, thread) for each unit in 0..units-1, in any order, on any of the pool's threads (thread
  * 0..threads-1, never the same at once), and return when all are done. One tt_parallel() of a pool at a time.
- * Allocates nothing; idle threads sleep.
+ * Allocates nothing. Threads without work look for some for less than a tenth of a millisecond, then sleep.
  */
 typedef void tt_unit_fn(void *arg, int unit, int thread);
 void tt_parallel(tt_pool *pool, int units, tt_unit_fn *fn, void *arg);
