@@ -11,6 +11,7 @@
     X(engine_threads) \
     X(engine_plan) \
     X(engine_strips) \
+    X(engine_wino) \
     X(engine_weights) \
     X(engine_safetensors) \
     X(engine_pickle) \

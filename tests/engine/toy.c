@@ -112,6 +112,16 @@ static tt_val ladder(tt_build *b)
     return tt_pixel_shuffle(b, tt_conv(b, z, "wide", .replicate = true), 2);
 }
 
+static tt_val windows(tt_build *b)
+{
+    const tt_val x = tt_conv(b, tt_input(b, 3), "first");
+    tt_val y = tt_add_scaled(b, x, 0.2f, tt_conv(b, x, "a", .act = TT_ACT_PRELU, .slope = 0.2f));
+    y = tt_add_scaled(b, x, -0.5f, y);
+    y = tt_conv(b, tt_concat(b, x, y), "b", .valid = true, .act = TT_ACT_RELU);
+    y = tt_clamp(b, tt_conv(b, y, "c", .replicate = true), -1, 1);
+    return tt_conv(b, tt_pixel_shuffle(b, tt_conv(b, y, "d"), 2), "last");
+}
+
 static tt_status make(toy *y, tt_val (*describe)(tt_build *), tt_net **net, unsigned cpu, tt_error *err)
 {
     unsigned char *bytes = NULL;
@@ -205,4 +215,20 @@ tt_status toy_ladder(tt_net **net, unsigned cpu, tt_error *err)
     layer(&y, "last", 6, 10, 3);
     layer(&y, "wide", 12, 24, 3);
     return make(&y, ladder, net, cpu, err);
+}
+
+tt_status toy_windows(tt_net **net, unsigned cpu, int channels, int k, tt_error *err)
+{
+    toy y = {0};
+    const size_t c = (size_t)channels, size = (size_t)k;
+    const float scale = 1.0f / (float)(c * size); /* values keep their order of magnitude */
+    tensor(&y, "first", ".weight", 4, c, 3, 1, 1);
+    tensor(&y, "a", ".weight", 4, c, c, size, 3 * scale);
+    tensor(&y, "b", ".weight", 4, c, 2 * c, size, 2 * scale);
+    tensor(&y, "b", ".bias", 1, c, 0, 0, 0.1f);
+    tensor(&y, "c", ".weight", 4, c, c, size, 3 * scale);
+    tensor(&y, "c", ".bias", 1, c, 0, 0, 0.1f);
+    tensor(&y, "d", ".weight", 4, 20, c, size, 3 * scale);
+    tensor(&y, "last", ".weight", 4, 3, 5, 1, 1);
+    return make(&y, windows, net, cpu, err);
 }

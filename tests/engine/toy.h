@@ -14,6 +14,10 @@ tt_status toy_tokens(tt_net **net, unsigned cpu, tt_error *err);
 /* A long skip, a stride and its inverse, shuffles both ways, crops, nearest: 3 -> 3 channels, x3 less 4; even sides. */
 tt_status toy_ladder(tt_net **net, unsigned cpu, tt_error *err);
 
+/* Convolutions of c channels and window k: with additions, of a concatenation and valid, with replicated edges, before a
+ * shuffle and a clamp; 3 -> 3 channels, x2, less a border. */
+tt_status toy_windows(tt_net **net, unsigned cpu, int c, int k, tt_error *err);
+
 /* n floats in -1..1 from the seed; malloc */
 float *toy_noise(size_t n, unsigned seed);
 
