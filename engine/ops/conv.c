@@ -203,6 +203,7 @@ static tt_status pack_class(packing *p, tt_taps_class *c, int ry, int rx, tt_err
     if (!tt_mul(lanes * sizeof(float), (size_t)(p->narrow ? c->segments : p->taps), &bytes))
         return tt_fail_memory(err, bytes);
     c->weights = tt_aligned_zalloc(bytes);
+    c->floats = bytes / sizeof(float);
     c->count = malloc((size_t)(c->segments ? c->segments : 1) * sizeof *c->count);
     if (!c->weights || !c->count)
         return tt_fail_memory(err, bytes);
@@ -237,6 +238,38 @@ static tt_status pack_vectors(packing *p, const tt_weights *w, tt_error *err)
     return st;
 }
 
+/* Is the weight used as it is stored, in 16 bits a value? */
+static bool stays_half(const tt_node *n)
+{
+    return (n->weight->dtype == TT_F16 || n->weight->dtype == TT_BF16) && !n->spectral_u && !n->weight_g && !n->norm[0];
+}
+
+/* Packed weights back into 16 bits, which is exact. */
+static tt_status store_half(tt_net *net, tt_step *s, tt_dtype type, tt_error *err)
+{
+    enum { FEW = 4096 }; /* floats that are not worth it */
+    size_t all = 0;
+    for (int i = 0; i < s->classes; i++) {
+        s->taps[i].at = all;
+        all += tt_round_up(s->taps[i].floats, 16);
+    }
+    if (all < FEW)
+        return TT_OK;
+    s->half = tt_aligned_zalloc(all * sizeof *s->half);
+    if (!s->half)
+        return tt_fail_memory(err, all * sizeof *s->half);
+    s->halves = all;
+    s->widen = type == TT_F16 ? net->k.from_f16 : net->k.from_bf16;
+    for (int i = 0; i < s->classes; i++) {
+        (type == TT_F16 ? tt_to_f16_c : tt_to_bf16_c)(s->half + s->taps[i].at, s->taps[i].weights, s->taps[i].floats);
+        tt_aligned_free(s->taps[i].weights);
+        s->taps[i].weights = NULL;
+        s->packed_bytes -= s->taps[i].floats * sizeof(float);
+    }
+    s->packed_bytes += all * sizeof *s->half;
+    return TT_OK;
+}
+
 static tt_status conv_pack(tt_net *net, tt_step *s, const tt_weights *w, tt_error *err)
 {
     const tt_node *n = s->node;
@@ -258,6 +291,8 @@ static tt_status conv_pack(tt_net *net, tt_step *s, const tt_weights *w, tt_erro
     p.w = values;
     for (int i = 0; i < s->classes && !st; i++)
         st = pack_class(&p, &s->taps[i], i / side, i % side, err);
+    if (!st && !p.narrow && stays_half(n))
+        st = store_half(net, s, n->weight->dtype, err);
     if (!st && s->norm)
         st = tt_affine_pack(net, s, w, err);
 done:
@@ -275,6 +310,7 @@ void tt_step_clear(tt_step *s)
         tt_aligned_free(s->taps[i].weights);
     }
     free(s->taps);
+    tt_aligned_free(s->half);
     for (int i = 0; i < s->stages; i++) {
         tt_aligned_free(s->stage[i].weights);
         tt_aligned_free(s->stage[i].bias);
@@ -376,7 +412,7 @@ static void run_class(const tt_plan *p, const tt_step *s, int y, int x0, const a
         .seg = seg,
         .count = c->count,
         .step = step,
-        .weights = c->weights + c->taps * first * b,
+        .weights = (c->weights ? c->weights : p->shared + c->at) + c->taps * first * b,
         .bias = s->bias + first * b,
         .act = n->act,
         .slope = s->slopes + first * b,
@@ -414,6 +450,7 @@ static bool conv_room(const tt_plan *p, const tt_step *s, size_t *scratch, size_
 {
     if (by_tiles(p, s))
         return tt_wino_room(p, s, scratch, shared);
+    *shared = s->halves;
     return !s->shuffle || tt_mul((size_t)tt_conv_extent(p, s).w,
                                  tt_round_up((size_t)s->node->channels, (size_t)p->net->k.block), scratch);
 }
@@ -480,9 +517,20 @@ static int conv_rounds(const tt_plan *p, const tt_step *s)
     return by_tiles(p, s) ? tt_wino_rounds(p, s) : 1;
 }
 
+enum { WIDENED = 1 << 14 }; /* at a time */
 static int conv_early(const tt_plan *p, const tt_step *s, const tt_share *a)
 {
-    return by_tiles(p, s) ? tt_wino_early(p, s, a) : 0;
+    return by_tiles(p, s) ? tt_wino_early(p, s, a) : (int)((s->halves + WIDENED - 1) / WIDENED);
+}
+
+static void conv_early_part(const tt_plan *p, const tt_step *s, const tt_share *a, int part, int thread)
+{
+    if (by_tiles(p, s)) {
+        tt_wino_early_part(p, s, a, part, thread);
+        return;
+    }
+    const size_t at = (size_t)part * WIDENED, left = s->halves - at;
+    s->widen(p->shared + at, s->half + at, left < WIDENED ? left : WIDENED);
 }
 
 static int conv_parts(const tt_plan *p, const tt_step *s, const tt_share *a)
@@ -556,7 +604,7 @@ static void conv_part(const tt_plan *p, const tt_step *s, const tt_share *a, int
 
 #define CONVOLUTION                                                                                                      \
     .pack = conv_pack, .room = conv_room, .work = conv_work, .rounds = conv_rounds, .parts = conv_parts,                 \
-    .part = conv_part, .early = conv_early, .early_part = tt_wino_early_part
+    .part = conv_part, .early = conv_early, .early_part = conv_early_part
 const tt_op_def tt_op_conv = {
     .word = "conv", .size = conv_size, .reach = conv_reach, .flops = conv_flops, CONVOLUTION};
 const tt_op_def tt_op_deconv = {

@@ -51,7 +51,8 @@ typedef struct tt_taps_class {
     int *plane_count; /* of CONV whose input is blocked: the channels of each block, planes of them; else NULL */
     int planes;
     ptrdiff_t taps; /* values in all segments */
-    float *weights; /* packed as tt_conv_row says */
+    float *weights; /* packed as tt_conv_row says; NULL: stored in 16 bits, see tt_step.half */
+    size_t floats, at; /* of them; and where those of this class begin in tt_step.half */
 } tt_taps_class;
 
 /* One operation of a chain on tokens: see engine/ops/tokens.c. */
@@ -83,6 +84,11 @@ typedef struct tt_step {
     /* packed */
     tt_taps_class *taps; /* CONV: 1, DECONV: stride * stride, [ry][rx] */
     int classes;
+    /* Weights that came in 16 bits and lost nothing by it stay so, the classes behind each other, and are widened before each
+     * run of the step. */
+    uint16_t *half;
+    size_t halves;
+    tt_from_half_fn *widen;
     float *bias, *slopes;
     float *gain, *shift; /* of the norm, as many as bias; NULL where there is none */
     size_t packed_bytes;

@@ -124,7 +124,9 @@ static layout layout_of(const tt_plan *p, const tt_step *s)
 bool tt_wino_room(const tt_plan *p, const tt_step *s, size_t *scratch, size_t *shared)
 {
     const layout a = layout_of(p, s);
-    *scratch = (size_t)(a.v_size + a.m_size + a.form->m * a.row);
+    const ptrdiff_t windows = s->half ? a.form->r * a.form->r * a.block * a.group * a.block : 0; /* of a part, widened */
+    const ptrdiff_t tiles = a.v_size + a.m_size + a.form->m * a.row;
+    *scratch = (size_t)(windows > tiles ? windows : tiles);
     return tt_mul((size_t)a.u_size, (size_t)a.groups_a_round, shared);
 }
 
@@ -171,19 +173,22 @@ int tt_wino_early(const tt_plan *p, const tt_step *s, const tt_share *share)
 /* One block of input channels, one group of outputs. */
 void tt_wino_early_part(const tt_plan *p, const tt_step *s, const tt_share *share, int part, int thread)
 {
-    (void)thread;
     const layout a = layout_of(p, s);
     const tt_taps_class *c = &s->taps[0];
     const int plane = part % a.planes, group = first_group(&a, share) + part / a.planes;
-    const int lanes = outputs_of(&a, group) * a.block, window = a.form->r * a.form->r;
+    const int lanes = outputs_of(&a, group) * a.block, window = a.form->r * a.form->r, count = c->plane_count[plane];
+    float *scratch = p->scratch + (size_t)thread * p->scratch_floats;
     ptrdiff_t before = 0;
     for (int i = 0; i < plane; i++)
         before += c->plane_count[i];
+    const ptrdiff_t at = c->taps * group * a.group * a.block + before * window * lanes;
+    if (s->half)
+        s->widen(scratch, s->half + c->at + at, (size_t)(window * count * lanes));
     p->net->k.wino_weights(&(tt_wino_weights){
         .form = a.way.form,
-        .count = c->plane_count[plane],
+        .count = count,
         .lanes = lanes,
-        .w = c->weights + c->taps * group * a.group * a.block + before * window * lanes,
+        .w = s->half ? scratch : c->weights + at,
         .u = p->shared + a.u_size * (part / a.planes) + before * lanes,
         .u_freq = freq_of_u(&a, lanes),
     });

@@ -78,12 +78,45 @@ START_TEST(tiles_equal_direct_sums)
 }
 END_TEST
 
+/* Weights that come in 16 bits stay in them, and give the bits of the same weights as floats; directly and by tiles. */
+START_TEST(half_weights_stay_half)
+{
+    const kc_isa *isa = &kc_isas[_i];
+    const struct shape s = {40, 3, 30, 35};
+    float *in = toy_noise(3 * 30 * 35, 4);
+    for (int type = 0; type < 2; type++) {
+        tt_net *half, *wide;
+        tt_net_facts small, large;
+        tt_error err = {0};
+        ck_assert_msg(!toy_rounded(&half, isa->flags, 40, type ? TT_BF16 : TT_F16, false, &err), "%s", err.text);
+        ck_assert_msg(!toy_rounded(&wide, isa->flags, 40, type ? TT_BF16 : TT_F16, true, &err), "%s", err.text);
+        tt_net_get_facts(half, &small);
+        tt_net_get_facts(wide, &large);
+        ck_assert_uint_lt(3 * small.packed_bytes, 2 * large.packed_bytes);
+        for (int conv = TT_CONV_DIRECT; conv <= TT_CONV_TILES; conv++)
+            for (int threads = 1; threads < 4; threads += 2) {
+                size_t n, m;
+                int forms;
+                float *got = run(half, &s, (tt_conv_choice)conv, threads == 1 ? TT_WHOLE : 8, threads, in, &n, &forms);
+                float *want = run(wide, &s, (tt_conv_choice)conv, TT_WHOLE, 1, in, &m, &forms);
+                ck_assert_msg(n == m && !memcmp(got, want, n * sizeof *got), "%s, type %d, way %d", isa->name, type, conv);
+                free(got);
+                free(want);
+            }
+        tt_net_free(half);
+        tt_net_free(wide);
+    }
+    free(in);
+}
+END_TEST
+
 Suite *suite_engine_wino(void)
 {
     Suite *suite = suite_create("engine/wino");
     TCase *tc = tcase_create("wino");
     tcase_set_timeout(tc, 240);
     tcase_add_loop_test(tc, tiles_equal_direct_sums, 0, SHAPES * kc_isa_count());
+    tcase_add_loop_test(tc, half_weights_stay_half, 0, kc_isa_count());
     suite_add_tcase(suite, tc);
     return suite;
 }

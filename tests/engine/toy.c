@@ -217,18 +217,49 @@ tt_status toy_ladder(tt_net **net, unsigned cpu, tt_error *err)
     return make(&y, ladder, net, cpu, err);
 }
 
+static void windows_toy(toy *y, size_t c, size_t size)
+{
+    const float scale = 1.0f / (float)(c * size); /* values keep their order of magnitude */
+    tensor(y, "first", ".weight", 4, c, 3, 1, 1);
+    tensor(y, "a", ".weight", 4, c, c, size, 3 * scale);
+    tensor(y, "b", ".weight", 4, c, 2 * c, size, 2 * scale);
+    tensor(y, "b", ".bias", 1, c, 0, 0, 0.1f);
+    tensor(y, "c", ".weight", 4, c, c, size, 3 * scale);
+    tensor(y, "c", ".bias", 1, c, 0, 0, 0.1f);
+    tensor(y, "d", ".weight", 4, 20, c, size, 3 * scale);
+    tensor(y, "last", ".weight", 4, 3, 5, 1, 1);
+}
+
 tt_status toy_windows(tt_net **net, unsigned cpu, int channels, int k, tt_error *err)
 {
     toy y = {0};
-    const size_t c = (size_t)channels, size = (size_t)k;
-    const float scale = 1.0f / (float)(c * size); /* values keep their order of magnitude */
-    tensor(&y, "first", ".weight", 4, c, 3, 1, 1);
-    tensor(&y, "a", ".weight", 4, c, c, size, 3 * scale);
-    tensor(&y, "b", ".weight", 4, c, 2 * c, size, 2 * scale);
-    tensor(&y, "b", ".bias", 1, c, 0, 0, 0.1f);
-    tensor(&y, "c", ".weight", 4, c, c, size, 3 * scale);
-    tensor(&y, "c", ".bias", 1, c, 0, 0, 0.1f);
-    tensor(&y, "d", ".weight", 4, 20, c, size, 3 * scale);
-    tensor(&y, "last", ".weight", 4, 3, 5, 1, 1);
+    windows_toy(&y, (size_t)channels, (size_t)k);
     return make(&y, windows, net, cpu, err);
+}
+
+static tt_val rounded(tt_build *b)
+{
+    return tt_deconv(b, windows(b), "up", .stride = 2);
+}
+
+tt_status toy_rounded(tt_net **net, unsigned cpu, int channels, tt_dtype type, bool wide, tt_error *err)
+{
+    toy y = {0};
+    windows_toy(&y, (size_t)channels, 3);
+    tt_kernels k;
+    tt_kernels_init(&k, 0);
+    tensor(&y, "up", ".weight", 4, 3, 400, 2, 1);
+    for (int i = 0; i < y.count; i++) {
+        size_t n = 1;
+        for (int j = 0; j < y.t[i].rank; j++)
+            n *= y.t[i].shape[j];
+        uint16_t *half = malloc(n * sizeof *half);
+        if (!half || !y.t[i].data)
+            return tt_fail_memory(err, n * sizeof *half);
+        (type == TT_F16 ? tt_to_f16_c : tt_to_bf16_c)(half, y.t[i].data, n);
+        (type == TT_F16 ? k.from_f16 : k.from_bf16)((float *)y.t[i].data, half, n);
+        free(half);
+        y.t[i].dtype = wide ? TT_F32 : type;
+    }
+    return make(&y, rounded, net, cpu, err);
 }
