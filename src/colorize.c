@@ -284,6 +284,7 @@ tt_status tt_colorize_report(tt_context *c, const tt_network *n, const tt_image 
     if (!img)
         return tt_fail_memory(err, sizeof *img);
     job j = {.c = c, .n = n, .in = in, .out = img, .side = report.side, .colours = in->channels > 2 ? 3 : 1};
+    tt_network_forget(n);
     st = work(&j, report.render, &given, &report.network_seconds, err);
     if (st) {
         tt_image_free(img);

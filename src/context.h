@@ -3,6 +3,7 @@
 #define TT_SRC_CONTEXT_H
 
 #include "engine/net.h"
+#include "engine/plan.h"
 #include "engine/pool.h"
 #include "models/models.h"
 
@@ -16,6 +17,19 @@ struct tt_context {
     atomic_int cancel;
 };
 
+/* A plan that has run and may run again. */
+typedef struct tt_kept {
+    tt_plan *plan;
+    tt_plan_facts facts;
+    int threads; /* of the plan: pools of as many run it */
+} tt_kept;
+
+/* One plan at most lies here between two runs of a network, whichever threads make them: who takes it has it alone, and
+ * who finds none makes one. */
+typedef struct tt_shelf {
+    _Atomic(tt_kept *) kept;
+} tt_shelf;
+
 struct tt_network {
     char *path;             /* "default" for the embedded one */
     const tt_model *model;
@@ -26,6 +40,10 @@ struct tt_network {
     char *format;           /* of the weight file */
     char **metadata;        /* of the weight file: key, value, ..., NULL */
     tt_kernels kernels;
+    tt_shelf *shelf;        /* of tt_network_run() */
 };
+
+/* Give back the memory of the plan that tt_network_run() keeps, before other work on the network takes its own. */
+void tt_network_forget(const tt_network *n);
 
 #endif

@@ -1,7 +1,6 @@
 /* The public functions of tintype.h, but for enlarging (src/upscale.c) and comparing (src/compare.c). */
 #include "src/tintype.h"
 
-#include "engine/plan.h"
 #include "kernels/cpu.h"
 #include "src/context.h"
 #include "src/image/image.h"
@@ -153,8 +152,9 @@ tt_status tt_network_open(tt_network **n, const char *path, const char *const *s
     tt_status st = TT_OK;
     const char *name = embedded ? "default" : path;
     made->path = copy_text(name);
-    if (!made->path)
-        st = tt_fail_memory(err, strlen(name) + 1);
+    made->shelf = calloc(1, sizeof *made->shelf);
+    if (!made->path || !made->shelf)
+        st = tt_fail_memory(err, strlen(name) + 1 + sizeof *made->shelf);
     else if (embedded)
         st = tt_weights_open_memory(&w, tt_default_weights, tt_default_weights_size, "default", err);
     else
@@ -175,6 +175,9 @@ void tt_network_free(tt_network *n)
 {
     if (!n)
         return;
+    if (n->shelf)
+        tt_network_forget(n);
+    free(n->shelf);
     tt_net_free(n->net);
     for (char **m = n->metadata; m && *m; m++)
         free(*m);
@@ -202,27 +205,66 @@ tt_status tt_network_get_info(const tt_network *n, tt_network_info *info)
     return TT_OK;
 }
 
+static void free_kept(tt_kept *k)
+{
+    if (k)
+        tt_plan_free(k->plan);
+    free(k);
+}
+
+void tt_network_forget(const tt_network *n)
+{
+    free_kept(atomic_exchange(&n->shelf->kept, NULL));
+}
+
+static bool within_budget(const tt_context *c, const tt_network *n, const tt_plan_facts *f)
+{
+    return f->arena_bytes <= c->memory && n->facts.packed_bytes <= c->memory - f->arena_bytes;
+}
+
+/* Reckoned before it is allocated. */
+static tt_status make_plan(tt_context *c, const tt_network *n, int h, int w, tt_kept *k, tt_error *err)
+{
+    const tt_plan_options size = {.threads = k->threads, .only_size = true}, real = {.threads = k->threads};
+    tt_plan *plan = NULL;
+    const tt_status st = tt_plan_new(&plan, n->net, h, w, &size, err);
+    if (st)
+        return st;
+    tt_plan_get_facts(plan, &k->facts);
+    tt_plan_free(plan);
+    if (!within_budget(c, n, &k->facts))
+        return tt_fail(err, TT_ERR_MEMORY, "%dx%d values through %s need %zu bytes, the memory budget is %llu", w, h,
+                       n->path, k->facts.arena_bytes, (unsigned long long)c->memory);
+    return tt_plan_new(&k->plan, n->net, h, w, &real, err);
+}
+
+/* The plan on the shelf if it will do, or else, that one freed, a new one. The caller's until it is put back. */
+static tt_status take_plan(tt_context *c, const tt_network *n, int h, int w, tt_kept **taken, tt_error *err)
+{
+    const int threads = tt_pool_threads(c->pool);
+    tt_kept *k = atomic_exchange(&n->shelf->kept, NULL);
+    *taken = k;
+    if (k && k->facts.in_h == h && k->facts.in_w == w && k->threads == threads && within_budget(c, n, &k->facts))
+        return TT_OK;
+    free_kept(k);
+    *taken = k = calloc(1, sizeof *k);
+    if (!k)
+        return tt_fail_memory(err, sizeof *k);
+    k->threads = threads;
+    return make_plan(c, n, h, w, k, err);
+}
+
 static tt_status run_plan(tt_context *c, const tt_network *n, const float *in, int h, int w, float *out,
                           tt_error *err)
 {
-    const tt_plan_options size = {.threads = tt_pool_threads(c->pool), .only_size = true};
-    const tt_plan_options real = {.threads = tt_pool_threads(c->pool)};
     const tt_watch watch = {.cancel = &c->cancel};
-    tt_plan *plan = NULL;
-    tt_plan_facts f;
-    tt_status st = tt_plan_new(&plan, n->net, h, w, &size, err);
-    if (st)
-        return st;
-    tt_plan_get_facts(plan, &f);
-    tt_plan_free(plan);
-    plan = NULL;
-    if (f.arena_bytes > c->memory || n->facts.packed_bytes > c->memory - f.arena_bytes)
-        return tt_fail(err, TT_ERR_MEMORY, "%dx%d values through %s need %zu bytes, the memory budget is %llu", w, h,
-                       n->path, f.arena_bytes, (unsigned long long)c->memory);
-    st = tt_plan_new(&plan, n->net, h, w, &real, err);
+    tt_kept *k;
+    tt_status st = take_plan(c, n, h, w, &k, err);
     if (!st)
-        st = tt_plan_run(plan, c->pool, in, out, &watch, err);
-    tt_plan_free(plan);
+        st = tt_plan_run(k->plan, c->pool, in, out, &watch, err);
+    if (!st)
+        k = atomic_exchange(&n->shelf->kept, k); /* another run may have put its own there meanwhile */
+    free_kept(k);
     if (st == TT_ERR_CANCELLED)
         atomic_store(&c->cancel, 0);
     return st;

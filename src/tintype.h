@@ -4,7 +4,7 @@
  * Every call that can fail returns a tt_status and takes a tt_error last (NULL is allowed), whose text is
  * one sentence naming the file and the fault. Nothing here prints, exits, changes the locale or installs a
  * signal handler. Handles are opaque; *_free() accepts NULL. Contexts are independent of each other; a
- * context is used by one thread at a time. Networks and images are read-only once made and may be shared.
+ * context is used by one thread at a time. Networks and images may be shared by all: what they are never changes.
  *
  *     tt_context *c; tt_network *n; tt_image *in, *out; tt_error e;
  *     if (tt_context_new(&c, NULL, &e) || tt_network_open(&n, NULL, NULL, &e) ||
@@ -96,6 +96,12 @@ tt_status tt_network_get_info(const tt_network *n, tt_network_info *info);
 /*
  * Raw tensors: in [channels,h,w] to out [channels_out,out_h,out_w], planar floats. With in and out NULL
  * only the output's shape is computed. Exactly the published network: no padding, no clamp but its own.
+ *
+ * The network keeps what it planned for the last size, with the memory that took, so that the next run of the same size
+ * and number of threads only computes; a run of another size, tt_upscale(), tt_colorize() and tt_network_free() give that
+ * memory back. Several threads, each with a context of its own, may run one network at a time: one of them has the plan
+ * that was kept, the others plan for themselves. Same bits either way. TT_ERR_MEMORY before the work when it would take
+ * more than the context's budget.
  */
 tt_status tt_network_run(tt_context *c, const tt_network *n, const float *in, int h, int w, float *out,
                          int *out_channels, int *out_h, int *out_w, tt_error *err);

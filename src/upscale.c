@@ -344,6 +344,7 @@ tt_status tt_upscale_report(tt_context *c, const tt_network *n, const tt_image *
     tt_image *img = calloc(1, sizeof *img);
     if (!img)
         return tt_fail_memory(err, sizeof *img);
+    tt_network_forget(n);
     st = work(&j, img, &seconds, err);
     if (st) {
         tt_image_clear(img);
@@ -363,8 +364,10 @@ tt_status tt_upscale_rows(tt_context *c, const tt_network *n, const tt_image *in
     double seconds = 0;
     tt_status st = prepare(&j, c, n, in, o, true, r, err);
     j.to = to;
-    if (!st)
+    if (!st) {
+        tt_network_forget(n);
         st = work(&j, &out, &seconds, err);
+    }
     if (!st && !j.stream) {
         st = to->begin(to->user, &out, err);
         if (!st)

@@ -30,6 +30,7 @@
     X(src_jpeg) \
     X(src_jpeg_damage) \
     X(src_tiles) \
+    X(src_network) \
     X(src_upscale) \
     X(src_stream) \
     X(src_compare) \

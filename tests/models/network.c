@@ -184,6 +184,18 @@ nt_map nt_engine_strips(const tt_net *net, const nt_map *in, int threads, int st
     return out;
 }
 
+nt_map nt_engine_after(const tt_net *net, const nt_map *before, const nt_map *in, int threads, int strip)
+{
+    nt_map out = {0};
+    tt_error err = {0};
+    tt_pool *pool = pool_new(threads);
+    tt_plan *plan = run(net, before, pool, strip, false, &out);
+    ck_assert_msg(tt_plan_run(plan, pool, in->v, out.v, NULL, &err) == TT_OK, "%s", err.text);
+    tt_plan_free(plan);
+    tt_pool_free(pool);
+    return out;
+}
+
 nt_map nt_engine(const tt_net *net, const nt_map *in, int threads)
 {
     return nt_engine_strips(net, in, threads, 0);

@@ -54,6 +54,8 @@ nt_map nt_floats(const it_map *m);
 tt_net *nt_net(const nt_network *n, unsigned cpu);
 nt_map nt_engine(const tt_net *net, const nt_map *in, int threads);
 nt_map nt_engine_strips(const tt_net *net, const nt_map *in, int threads, int strip);
+/* Of the second run of one plan, after one with another input of the same size. */
+nt_map nt_engine_after(const tt_net *net, const nt_map *before, const nt_map *in, int threads, int strip);
 
 /*
  * Is every value of `got` within 2e-5 of `want`? Otherwise `what` says where it is not and by how much.
