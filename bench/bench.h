@@ -27,6 +27,13 @@ typedef struct tt_bench_options {
 int tt_bench_run(FILE *out, const tt_bench_options *o);
 
 /*
+ * The first kernel's case whose name begins with `name`, for `options->seconds` and nothing besides: no peer, no peak, one
+ * thread. For profilers. Prints how often it ran and its rate. TT_ERR_USAGE where there is no such case,
+ * TT_ERR_UNSUPPORTED where the processor has not the instruction set asked for.
+ */
+tt_status tt_bench_steady(FILE *out, const char *name, const tt_bench_options *o, tt_error *err);
+
+/*
  * The steps of the network in a weight file, for an input of h x w, by kinds of steps: time, rate, share of the peak of
  * all threads. `options` as above, without `only`; settings as for tt_model_build().
  */

@@ -51,7 +51,7 @@ typedef struct tt_args {
     char **operand;
     int operands;
 
-    const char *output, *model, *format, *depth, *icc, *only, *isa, *dtype;
+    const char *output, *model, *format, *depth, *icc, *only, *kernel, *isa, *dtype;
     const char *use, *licence, *url, *mirror, *sha256;
     const char *render, *contact_sheet, *frames;
     const char **net; /* "key=value", ..., NULL; or NULL. Owned, the strings are not */

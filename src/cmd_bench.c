@@ -5,6 +5,21 @@
 #include "engine/pool.h"
 #include "engine/status.h"
 
+/* What is not the usual table. */
+static tt_status other_work(const tt_args *a, const tt_bench_options *o, tt_error *err)
+{
+    const bool sized = a->width && a->height;
+    if (a->only || (a->kernel && a->model))
+        return tt_fail(err, TT_ERR_USAGE, "--only, --kernel and --model exclude each other");
+    if (a->kernel && (a->size || a->net))
+        return tt_fail(err, TT_ERR_USAGE, "--size and --net are for --model");
+    if (a->kernel)
+        return tt_bench_steady(stdout, a->kernel, o, err);
+    if (a->size && !sized)
+        return tt_fail(err, TT_ERR_USAGE, "--model wants both sides of --size WxH");
+    return tt_bench_steps(stdout, a->model, a->net, sized ? a->height : 256, sized ? a->width : 256, o, err);
+}
+
 int tt_cmd_bench(const tt_args *a)
 {
     const tt_bench_options o = {
@@ -15,12 +30,8 @@ int tt_cmd_bench(const tt_args *a)
         .threads = a->threads ? a->threads : tt_processors(),
     };
     tt_error e;
-    if (a->model) {
-        const bool sized = a->width && a->height;
-        const tt_status st = a->only || (a->size && !sized)
-                                 ? tt_fail(&e, TT_ERR_USAGE, "--model wants --size WxH and no --only")
-                                 : tt_bench_steps(stdout, a->model, a->net, sized ? a->height : 256,
-                                                  sized ? a->width : 256, &o, &e);
+    if (a->model || a->kernel) {
+        const tt_status st = other_work(a, &o, &e);
         if (st)
             tt_cli_complain(NULL, &e);
         return tt_exit_code(st);

@@ -144,8 +144,10 @@ const tt_command tt_commands[] = {
      "tintype bench\teverything, a few minutes\n"
      "tintype bench --only conv3x3\tcases with that in their name\n"
      "tintype bench --isa all --json\tevery instruction set, for machines\n"
-     "tintype bench -m FILE --size 640x480\tthe steps of a network\n",
-     "Times are medians; shares are of the peak that the processor showed in the same seconds.",
+     "tintype bench -m FILE --size 640x480\tthe steps of a network\n"
+     "tintype bench --kernel conv3x3 --isa avx2 --seconds 5\tone kernel steadily, for perf\n",
+     "Times are medians; shares are of the peak that the processor showed in the same seconds. With --kernel one thread "
+     "runs one case and reads the clock, twenty times a second; its rate is printed at the end.",
      tt_cmd_bench},
     {"help", TT_CMD_HELP, "[COMMAND]", 0, 2, "explain a command",
      "tintype help upscale\n"
@@ -252,6 +254,8 @@ const tt_option tt_options[] = {
     OPT("plan", 0, FLAG, NULL, TT_CMD_INFO, plan,
         .help = "print the steps of the network for an input of --size"),
     OPT("only", 0, TEXT, "NAME", TT_CMD_BENCH, only, .help = "cases whose name contains NAME"),
+    OPT("kernel", 0, TEXT, "NAME", TT_CMD_BENCH, kernel,
+        .help = "run the first kernel whose name begins with NAME, and nothing else: for profilers"),
     OPT("isa", 0, WORD, "LEVEL", TT_CMD_BENCH, isa, .words = "scalar avx2 avx512 all",
         .help = "the instruction set; the best there is if missing"),
     OPT("seconds", 0, REAL, "S", TT_CMD_BENCH, seconds, .lo = 0.001, .hi = 3600,

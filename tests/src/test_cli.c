@@ -216,6 +216,11 @@ static const struct {
     {{"run", "p"}, "run wants IN OUT"},
     {{"bench", "--isa", "mmx"}, "--isa is mmx"},
     {{"bench", "--only", "no such case"}, "no such case"},
+    {{"bench", "--kernel", "no such case"}, "begins with no such case"},
+    {{"bench", "--kernel", "rrdb"}, "begins with rrdb"}, /* a network, not a kernel */
+    {{"bench", "--kernel", "prelu", "--only", "prelu"}, "exclude each other"},
+    {{"bench", "--kernel", "prelu", "--size", "9x9"}, "are for --model"},
+    {{"bench", "--kernel", "prelu", "--isa", "all"}, "one instruction set, not all"},
     {{"completion"}, "completion wants bash|zsh"},
 };
 
@@ -478,6 +483,23 @@ START_TEST(bench_measures)
 }
 END_TEST
 
+START_TEST(bench_runs_one_kernel)
+{
+    pg_run r = RUN("bench", "--kernel", "clamp", "--isa", "scalar", "--seconds", "0.05", "--json");
+    EXPECT(r, 0, "");
+    json_t *o = json_loads(r.out, 0, NULL); /* and nothing after it */
+    ck_assert_ptr_nonnull(o);
+    ck_assert_str_eq(json_string_value(json_object_get(o, "case")), "clamp");
+    ck_assert_str_eq(json_string_value(json_object_get(o, "isa")), "scalar");
+    const double runs = json_number_value(json_object_get(o, "runs")), ms = json_number_value(json_object_get(o, "ms"));
+    const double seconds = json_number_value(json_object_get(o, "seconds"));
+    ck_assert(seconds >= 0.05 && runs >= 1);
+    ck_assert_double_eq_tol(runs * ms / 1e3, seconds, 0.05 * seconds);
+    ck_assert(json_number_value(json_object_get(o, "gbytes")) > 0);
+    json_decref(o);
+}
+END_TEST
+
 /* ---- determinism, machines, people ---------------------------------------------------------------- */
 
 START_TEST(threads_and_memory_do_not_change_a_byte)
@@ -576,6 +598,7 @@ Suite *suite_src_cli(void)
     tcase_add_loop_test(t, run_agrees_with_the_goldens, 0, (int)(sizeof sets / sizeof *sets));
     tcase_add_test(t, run_takes_and_refuses_tensors);
     tcase_add_test(t, bench_measures);
+    tcase_add_test(t, bench_runs_one_kernel);
     tcase_add_test(t, threads_and_memory_do_not_change_a_byte);
     tcase_add_test(t, json_lines_tell_the_story);
     tcase_add_test(t, a_terminal_shows_a_bar);
