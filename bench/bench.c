@@ -180,7 +180,7 @@ static report measure(const tt_bench_case *c, const tt_bench_env *env, double se
 
 static void print_row(FILE *out, const report *r)
 {
-    fprintf(out, "%-26s %-7s", r->c->name, r->isa);
+    fprintf(out, "%-28s %-7s", r->c->name, r->isa);
     if (!r->ran) {
         fprintf(out, " not possible here\n");
         return;

@@ -58,13 +58,16 @@
     X("resize_h, 10 taps", resize_h, 22, 10)                                                                 \
     X("from_f16", from_f16, 6, 0)
 
-/* X(name, shape): blocks of an RRDBNet x4, or stages and channels of a SwinIR, or neither for the embedded
- * network; h, w of the input */
+/* X(name, a tt_bench_network of bench/weights.h) */
 #define BENCH_NETWORKS(X)                                                                                    \
     X("default x2 @640x427", .w = 640, .h = 427)                                                             \
-    X("rrdb 6 blocks x4 @64x64", .blocks = 6, .w = 64, .h = 64)                                              \
-    X("rrdb 6 blocks x4 @256x256", .blocks = 6, .w = 256, .h = 256)                                          \
-    X("swinir light x2 @128x128", .stages = 4, .channels = 60, .w = 128, .h = 128)                           \
-    X("swinir medium x4 @128x128", .stages = 6, .channels = 180, .w = 128, .h = 128)
+    X("rrdb 6 blocks x4 @64x64", .make = tt_bench_rrdb, .depth = 6, .w = 64, .h = 64)                        \
+    X("rrdb 6 blocks x4 @256x256", .make = tt_bench_rrdb, .depth = 6, .w = 256, .h = 256)                    \
+    X("srvgg 16 layers x4 @256x256", .make = tt_bench_srvgg, .depth = 16, .w = 256, .h = 256)                \
+    X("upconv_7 x2 @256x256", .make = tt_bench_upconv_7, .w = 256, .h = 256)                                 \
+    X("cunet x2 @256x256", .make = tt_bench_cunet, .w = 256, .h = 256)                                       \
+    X("srcnn 9-5-5 @512x512", .make = tt_bench_srcnn, .w = 512, .h = 512)                                    \
+    X("swinir light x2 @128x128", .make = tt_bench_swinir, .depth = 4, .channels = 60, .w = 128, .h = 128)   \
+    X("swinir medium x4 @128x128", .make = tt_bench_swinir, .depth = 6, .channels = 180, .w = 128, .h = 128)
 
 #endif
