@@ -76,7 +76,7 @@ def main():
     x = nets.make_input(name, size)
     np.save(os.path.join(folder, "input.npy"), x.numpy())
     state = {k: v.numpy() for k, v in nets.make(name).state_dict().items()}
-    safetensors_io.save(os.path.join(folder, "weights.safetensors"), state)
+    safetensors_io.save(os.path.join(folder, "weights.safetensors"), state, nets.SETTINGS.get(name))
     facts = {"in": list(x.shape), "failed": {}}
     for what, step in (("exact", exact), ("onnx", onnx), ("ncnn", ncnn)):
         print(what, flush=True)

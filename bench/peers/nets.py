@@ -20,6 +20,17 @@ import waifu2x  # noqa: E402
 swinir.shift_mask = functools.lru_cache(None)(swinir.shift_mask)
 
 
+def attend(self, x):
+    """deoldify.Attention.forward() with the shape written out: pnnx knows no view_as()."""
+    flat = x.flatten(2)
+    q, k, v = self.query(flat), self.key(flat), self.value(flat)
+    weights = (k.transpose(1, 2) @ q).softmax(-1)
+    return x + self.gamma * (v @ weights.transpose(1, 2)).reshape(x.shape)
+
+
+deoldify.Attention.forward = attend
+
+
 def he(net, slope=0.2):
     """He et al., "Delving Deep into Rectifiers", 2015: weights whose outputs vary as much as their inputs."""
     for m in net.modules():
@@ -90,21 +101,21 @@ def artistic():
 
 
 def folded(net):
-    """DeOldify's spectral and weight norm worked out once, as every program that only infers does; else unchanged."""
-    for m in net.modules():
-        if hasattr(m, "folded"):
-            w = nn.Parameter(m.folded().detach().clone())
-            for k in ("weight_orig", "weight_g", "weight_u", "weight_v"):
-                m._parameters.pop(k, None)
-                m._buffers.pop(k, None)
-            m.weight = w
-            conv, pad = (nn.functional.conv2d if w.dim() == 4 else nn.functional.conv1d), int(w.shape[-1]) // 2
-            m.forward = functools.partial(plain, m, conv, pad)
+    """DeOldify's spectral and weight norm worked out once into plain convolutions, as every program that only infers does;
+    the other networks unchanged."""
+    for parent in list(net.modules()):
+        for name, m in list(parent.named_children()):
+            if hasattr(m, "folded"):
+                parent.add_module(name, plain(m.folded().detach(), m.bias))
     return net
 
 
-def plain(m, conv, pad, x):
-    return conv(x, m.weight, m.bias, padding=pad)
+def plain(w, bias):
+    kind = nn.Conv2d if w.dim() == 4 else nn.Conv1d
+    conv = kind(w.shape[1], w.shape[0], w.shape[2:], padding=w.shape[-1] // 2, bias=bias is not None)
+    conv.weight = nn.Parameter(w.clone())
+    conv.bias = bias
+    return conv
 
 
 MAKE = {
@@ -117,6 +128,10 @@ MAKE = {
     "swinir-medium": lambda: swinir_net(embed_dim=180, depths=(6,) * 6, heads=(6,) * 6, scale=4, upsampler="pixelshuffle"),
     "deoldify": artistic,
 }
+
+
+# What the weights do not say, for tintype: the reference's SRCNN pads as the original does.
+SETTINGS = {"srcnn": {"padding": "replicate"}}
 
 
 def make(name):

@@ -1,5 +1,5 @@
 """One engine in a process of its own, bound to its cores: worker.py '{"engine":, "mode":, "net":, "folder":, "cores":, ...}'.
-Reads a word a line: `run` (one run: {"seconds", "others"}), `end` (what is known now: {"peak", "rms", "max"}). Answers are
+Reads a word a line: `run` (one run: {"seconds", "cpu", "others"}), `end` (what is known now: {"peak", "rms", "max"}). Answers are
 objects a line. Between runs it waits for the pipe and does nothing."""
 import ctypes
 import json
@@ -141,10 +141,10 @@ def busy_elsewhere():
 
 
 def timed(run):
-    others, begun = busy_elsewhere(), time.perf_counter()
+    others, cpu, begun = busy_elsewhere(), time.process_time(), time.perf_counter()
     y = run()
-    took = time.perf_counter() - begun
-    return y, {"seconds": took, "others": max(0.0, busy_elsewhere() - others)}
+    took, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    return y, {"seconds": took, "cpu": cpu, "others": max(0.0, busy_elsewhere() - others)}
 
 
 def peak():
