@@ -152,6 +152,15 @@ def peak():
         return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM"))
 
 
+def forget_peak():
+    """What comparing with the reference took is not the engine's: the mark goes down to what is in memory now."""
+    try:
+        with open("/proc/self/clear_refs", "w") as f:
+            f.write("5")
+    except OSError:
+        pass
+
+
 def error(y):
     """Against PyTorch in float64, relative to the output's root mean square."""
     want = np.load(at("exact.npy"))
@@ -168,7 +177,7 @@ def answer(a):
 
 
 def main():
-    y = None
+    y, most = None, 0
     try:
         x = np.load(at("input.npy"))
         run = {"tintype": tintype, "ncnn": ncnn, "onnxruntime": onnxruntime, "openvino": openvino,
@@ -179,8 +188,9 @@ def main():
                 y, took = timed(run)
                 answer(took)
             else:
-                facts = {"peak": peak()}  # before the reference is in memory, too
-                answer({**facts, **error(np.asarray(y))})
+                most = max(most, peak())
+                answer({"peak": most, **error(np.asarray(y))})
+                forget_peak()
     except Exception as e:
         answer({"failed": " ".join(f"{type(e).__name__}: {e}".split())[:300]})
 
