@@ -349,7 +349,7 @@ def table(case):
             continue
         beside = f"{r['seconds'] / ours['seconds']:9.2f} x" if ours and r is not ours else ""
         notes = [r["note"]] if r["note"] else []
-        notes += ["not counted: bf16 arithmetic" if r["rms"] > 1e-3 else "not counted"] if not r["counts"] else []
+        notes += ["not counted: bf16 arithmetic" if r["rms"] > 1e-4 else "not counted"] if not r["counts"] else []
         notes += [f"others used {100 * r['others']:.0f} % of a core"] if r["others"] > 0.1 and case.a.clock == "wall" else []
         print(f"  {name:32} {r['seconds']:9.3f} {'(%.3f..%.3f)' % (r['low'], r['high']):>17} {r['rounds']:2} {r['gflops']:8.1f} "
               f"{r['peak'] / 1048576:6.0f} {r['rms']:9.1e} {r['max']:8.1e} {beside:>11}{'  ' if notes else ''}{'; '.join(notes)}")
