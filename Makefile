@@ -4,12 +4,20 @@
 #   make demo      restore the example picture        make             the program, build/tintype
 #   make check     every test                         make bench       speeds, ONLY=conv3x3 for some
 #   make fuzz      weight readers, SECONDS=30 each    make clean
+#   make check-arm the kernels' tests on an emulated 64-bit ARM, SUITE=engine for others
 #   make install   PREFIX=/usr/local DESTDIR=
 #
 #   SAN=address,undefined or SAN=thread builds into a folder of its own; V=1 shows the commands; the user's CFLAGS
-#   come after ours.
+#   come after ours. CC=aarch64-linux-gnu-gcc builds for ARM into $(BUILD)/arm64 (tools/cross.sh), and `check` then
+#   runs under qemu.
 
-BUILD ?= build
+# A compiler that is not here yet is known by its name.
+machine := $(or $(shell $(CC) -dumpmachine 2>/dev/null),$(patsubst %-gcc,%,$(CC)))
+x86 := $(filter x86_64% i%86%,$(machine))
+arm := $(filter aarch64-%,$(machine))
+cross := $(if $(arm),$(filter-out aarch64 arm64,$(shell uname -m)))
+
+BUILD ?= build$(if $(cross),/arm64)
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 SAN ?=
@@ -20,7 +28,7 @@ VERSION := 0.1.0
 
 .DEFAULT_GOAL := all
 goals := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out clean,$(goals)),)
+ifneq ($(filter-out clean check-arm,$(goals)),)
 include $(BUILD)/config.mk
 endif
 
@@ -31,38 +39,46 @@ Q := $(if $(V),,@)
 
 # ---- flags ---------------------------------------------------------------------------------------------
 
-machine := $(shell $(CC) -dumpmachine 2>/dev/null)
-x86 := $(filter x86_64% i%86%,$(machine))
 flags = -std=c11 -I. -MMD -MP -fPIC -ffp-contract=off -fno-strict-aliasing -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes \
-        -fstack-protector-strong $(if $(x86),-fcf-protection) $(PKG_CFLAGS)
+        -fstack-protector-strong $(if $(x86),-fcf-protection) $(if $(arm),-mbranch-protection=standard) $(sysroot) $(PKG_CFLAGS)
+sysroot = $(if $(SYSROOT),--sysroot=$(SYSROOT))
 ifeq ($(SAN),)
 flags += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 else
 instrument = -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags += $(instrument)
 endif
-link = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -Wl,--as-needed
+link = $(sysroot) $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -Wl,--as-needed
 $(out)/tests/%.o: flags += -DTT_GOLDEN_DIR='"$(CURDIR)/tests/golden"' -DTT_BIN='"$(abspath $(out))/tintype"' -DTT_TOP='"$(CURDIR)"'
 $(out)/%_avx2.o: flags += -mavx2 -mfma -mf16c
 $(out)/%_avx512.o: flags += -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl
+# every 64-bit ARM has NEON; gcc 12 would move loads up until the accumulators of a tile go to the stack
+$(out)/%_neon.o: flags += -fno-schedule-insns
+ifneq ($(cross),)
+emulator := qemu-aarch64 -L $(BUILD)/root
+ifeq ($(origin AR),default)
+AR := $(machine)-ar
+endif
+endif
 
 # ---- files: found by wildcard, kernels/<family>/ by machine ----------------------------------------------
 
-families := $(if $(x86),kernels/x86)
+families := $(if $(x86),kernels/x86) $(if $(arm),kernels/arm)
 program_c := src/main.c $(wildcard src/cmd_*.c src/cli*.c) src/options.c src/help.c src/progress.c src/inputs.c src/digest.c \
              src/registry.c src/places.c src/fetch.c \
-             $(filter-out $(if $(x86),,%_avx2.c %_avx512.c),$(wildcard bench/*.c))
+             $(filter-out $(if $(x86),,%_avx2.c %_avx512.c) $(if $(arm),,%_neon.c),$(wildcard bench/*.c))
 lib_c := $(wildcard kernels/*.c $(addsuffix /*.c,$(families)) engine/*.c engine/*/*.c models/*.c src/image/*.c) \
          $(filter-out $(program_c),$(wildcard src/*.c))
 test_c := $(filter-out tests/fuzz/%,$(wildcard tests/*.c tests/*/*.c tests/*/*/*.c))
 object = $(patsubst %,$(out)/%.o,$(basename $(1)))
 lib_o := $(call object,$(lib_c) models/default/embed.S)
 
-.PHONY: all check demo bench fuzz fuzzers install clean layers headers
+.PHONY: all check check-arm demo bench fuzz fuzzers install clean layers headers
 all: $(out)/tintype $(out)/libtintype.so
 
-$(BUILD)/config.mk: tools/setup.sh
-	$(Q)sh tools/setup.sh $@
+setup := tools/$(if $(cross),cross,setup).sh
+$(BUILD)/config.mk: $(setup) tools/install.sh
+	$(Q)sh $(setup) $@
 
 $(out)/%.o: %.c
 	$(Q)mkdir -p $(@D)
@@ -99,7 +115,11 @@ headers:
 
 # The runner's closing line comes last.
 check: all layers headers $(out)/tests/runner
-	$(Q)TINTYPE_BIN=$(abspath $(out))/tintype SUITE=$(SUITE) $(out)/tests/runner
+	$(Q)TINTYPE_BIN=$(abspath $(out))/tintype SUITE=$(SUITE) $(emulator) $(out)/tests/runner
+
+check-arm:
+	$(Q)$(MAKE) --no-print-directory CC=aarch64-linux-gnu-gcc BUILD=$(BUILD)$(if $(cross),,/arm64) \
+	  SUITE=$(or $(SUITE),kernels) check
 
 bench: $(out)/tintype
 	$(Q)$(out)/tintype bench $(if $(ONLY),--only $(ONLY))
@@ -140,4 +160,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(out) -name '*.d' 2>/dev/null)
+-include $(shell find $(out) -name root -prune -o -name '*.d' -print 2>/dev/null)

@@ -11,7 +11,7 @@
 #define POINT_TO(group) tt_bench_##group,
 BENCH_GROUPS(DECLARE)
 static const tt_bench_case *const groups[] = {BENCH_GROUPS(POINT_TO)};
-static const unsigned levels[] = {0, TT_CPU_AVX2, TT_CPU_AVX2 | TT_CPU_AVX512};
+static const unsigned levels[] = {0, TT_CPU_AVX2, TT_CPU_AVX2 | TT_CPU_AVX512, TT_CPU_NEON};
 
 enum { MOST = 1000, FEWEST = 5, RESULTS = 64 };
 static const double sample_seconds = 2e-3; /* shorter runs are repeated until one sample takes so long */

@@ -82,7 +82,7 @@ double tt_bench_now(bool of_thread);
 /* Multiply and add in registers, `rounds` times; returns how many flops that was. The C one is what the
  * compiler makes of plain C, as for the scalar kernels. */
 typedef double tt_bench_spin_fn(long rounds);
-tt_bench_spin_fn tt_bench_spin_c, tt_bench_spin_avx2, tt_bench_spin_avx512;
+tt_bench_spin_fn tt_bench_spin_c, tt_bench_spin_avx2, tt_bench_spin_avx512, tt_bench_spin_neon;
 tt_bench_spin_fn *tt_bench_spin(unsigned cpu);
 /* flops per second of it: the best of a few tries */
 double tt_bench_peak(unsigned cpu);

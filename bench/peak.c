@@ -36,6 +36,9 @@ tt_bench_spin_fn *tt_bench_spin(unsigned cpu)
         return tt_bench_spin_avx512;
     if (cpu & TT_CPU_AVX2)
         return tt_bench_spin_avx2;
+#elif defined __aarch64__
+    if (cpu & TT_CPU_NEON)
+        return tt_bench_spin_neon;
 #endif
     (void)cpu;
     return tt_bench_spin_c;

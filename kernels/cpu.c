@@ -10,8 +10,12 @@ static const struct level {
 } levels[] = {
     {"scalar", 0},
     {"c", 0},
+#if defined __aarch64__
+    {"neon", TT_CPU_NEON},
+#else
     {"avx2", TT_CPU_AVX2},
     {"avx512", TT_CPU_AVX2 | TT_CPU_AVX512},
+#endif
 };
 
 int tt_cpu_parse(const char *word)
@@ -24,7 +28,10 @@ int tt_cpu_parse(const char *word)
 
 const char *tt_cpu_name(unsigned cpu)
 {
-    return cpu & TT_CPU_AVX512 ? "avx512" : cpu & TT_CPU_AVX2 ? "avx2" : "scalar";
+    return cpu & TT_CPU_AVX512 ? "avx512"
+           : cpu & TT_CPU_AVX2 ? "avx2"
+           : cpu & TT_CPU_NEON ? "neon"
+                               : "scalar";
 }
 
 #if defined __x86_64__ || defined __i386__
@@ -49,6 +56,8 @@ static unsigned detect(void)
     if (cpu && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         cpu |= TT_CPU_AVX512;
+#elif defined __aarch64__
+    cpu = TT_CPU_NEON;
 #endif
     return cpu;
 }

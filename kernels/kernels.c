@@ -46,5 +46,7 @@ void tt_kernels_init(tt_kernels *k, unsigned cpu)
     };
 #if defined __x86_64__ || defined __i386__
     tt_kernels_init_x86(k, cpu);
+#elif defined __aarch64__
+    tt_kernels_init_arm(k, cpu);
 #endif
 }

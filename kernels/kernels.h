@@ -6,8 +6,8 @@
  * every faster one (tests/kernels). Kernels called on different outputs may run at the same time.
  *
  * Layouts. A *planar* row holds one channel: value x at p[x]. A *blocked* row holds `block` channels
- * (tt_kernels.block: 16 for AVX-512, 8 else) beside each other: channel l of pixel x at p[x * block + l];
- * channels above `block` follow in further rows, one "plane" (a distance in floats) apart. Lanes beyond
+ * (tt_kernels.block: 16 for AVX-512, 4 for NEON, 8 else) beside each other: channel l of pixel x at
+ * p[x * block + l]; channels above `block` follow in further rows, one "plane" (a distance in floats) apart. Lanes beyond
  * the last channel hold zero.
  */
 #ifndef TT_KERNELS_KERNELS_H
@@ -15,6 +15,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+enum { TT_BLOCK_LEAST = 4 }; /* no table has a smaller block */
 
 /* ---- convolution ---------------------------------------------------------------------------------- */
 
@@ -74,8 +76,8 @@ typedef struct tt_conv_row {
     int block, group; /* as in the table; _c takes any block of 1..16 and any group */
 } tt_conv_row;
 typedef void tt_conv_fn(const tt_conv_row *a);
-tt_conv_fn tt_conv_c, tt_conv_avx2, tt_conv_avx512;
-tt_conv_fn tt_conv_narrow_c, tt_conv_narrow_avx2, tt_conv_narrow_avx512;
+tt_conv_fn tt_conv_c, tt_conv_avx2, tt_conv_avx512, tt_conv_neon;
+tt_conv_fn tt_conv_narrow_c, tt_conv_narrow_avx2, tt_conv_narrow_avx512, tt_conv_narrow_neon;
 
 /* ---- convolution by Winograd's minimal filtering ---------------------------------------------------- */
 
@@ -207,32 +209,32 @@ tt_wino_output_fn tt_wino_output_c, tt_wino_output_avx2, tt_wino_output_avx512;
  * 2016, the form with erf.
  */
 typedef void tt_act_fn(float *dst, const float *src, tt_act act, const float *slope, size_t period, size_t n);
-tt_act_fn tt_act_c, tt_act_avx2, tt_act_avx512;
+tt_act_fn tt_act_c, tt_act_avx2, tt_act_avx512, tt_act_neon;
 
 /* axpy: dst[i] = a[i] + scale * b[i]; dst may be a or b. One multiplication and one addition, both rounded
  * (not fused), so exact in every version. */
 typedef void tt_axpy_fn(float *dst, const float *a, const float *b, float scale, size_t n);
-tt_axpy_fn tt_axpy_c, tt_axpy_avx2, tt_axpy_avx512;
+tt_axpy_fn tt_axpy_c, tt_axpy_avx2, tt_axpy_avx512, tt_axpy_neon;
 
 /* clamp: dst[i] = min(max(src[i], lo), hi), NaN gives lo; exact; dst may be src. */
 typedef void tt_clamp_fn(float *dst, const float *src, float lo, float hi, size_t n);
-tt_clamp_fn tt_clamp_c, tt_clamp_avx2, tt_clamp_avx512;
+tt_clamp_fn tt_clamp_c, tt_clamp_avx2, tt_clamp_avx512, tt_clamp_neon;
 
 /*
  * mul_period: dst[i] = src[i] * g[i % period]; period divides or exceeds nothing: any >= 1. Exact; dst may be src.
  * (Channel gates of squeeze-excitation: period = block over a blocked row, 1 over a planar one.)
  */
 typedef void tt_mul_period_fn(float *dst, const float *src, const float *g, size_t period, size_t n);
-tt_mul_period_fn tt_mul_period_c, tt_mul_period_avx2, tt_mul_period_avx512;
+tt_mul_period_fn tt_mul_period_c, tt_mul_period_avx2, tt_mul_period_avx512, tt_mul_period_neon;
 
 /* sum_period: sum[l] += every src[i] with i % period == l, in order, in double. n is a multiple of period <= 16.
  * Exact order, so the same bits in every version. */
 typedef void tt_sum_period_fn(double *sum, const float *src, size_t period, size_t n);
-tt_sum_period_fn tt_sum_period_c, tt_sum_period_avx2, tt_sum_period_avx512;
+tt_sum_period_fn tt_sum_period_c, tt_sum_period_avx2, tt_sum_period_avx512, tt_sum_period_neon;
 
 /* count_nonfinite: how many of the n values are infinite or NaN, by their exponent bits. */
 typedef size_t tt_count_nonfinite_fn(const float *src, size_t n);
-tt_count_nonfinite_fn tt_count_nonfinite_c, tt_count_nonfinite_avx2, tt_count_nonfinite_avx512;
+tt_count_nonfinite_fn tt_count_nonfinite_c, tt_count_nonfinite_avx2, tt_count_nonfinite_avx512, tt_count_nonfinite_neon;
 
 /* ---- moving pixels -------------------------------------------------------------------------------- */
 
@@ -240,7 +242,7 @@ tt_count_nonfinite_fn tt_count_nonfinite_c, tt_count_nonfinite_avx2, tt_count_no
  * nearest: dst[x] = src[x / r] for whole pixels of `pixel` floats; n source pixels, n * r written. Exact.
  */
 typedef void tt_nearest_fn(float *dst, const float *src, int r, int pixel, size_t n);
-tt_nearest_fn tt_nearest_c, tt_nearest_avx2, tt_nearest_avx512;
+tt_nearest_fn tt_nearest_c, tt_nearest_avx2, tt_nearest_avx512, tt_nearest_neon;
 
 /*
  * shuffle: one row of a pixel shuffle (Shi et al. 2016, equation 4), source blocked.
@@ -260,7 +262,7 @@ typedef struct tt_shuffle_row {
     ptrdiff_t dst_plane;
 } tt_shuffle_row;
 typedef void tt_shuffle_fn(const tt_shuffle_row *a);
-tt_shuffle_fn tt_shuffle_c, tt_shuffle_avx2, tt_shuffle_avx512;
+tt_shuffle_fn tt_shuffle_c, tt_shuffle_avx2, tt_shuffle_avx512, tt_shuffle_neon;
 
 /* gather: dst[i * dst_step] = src[i * src_step]: between layouts and parities. Exact. */
 typedef void tt_gather_fn(float *dst, ptrdiff_t dst_step, const float *src, ptrdiff_t src_step, size_t n);
@@ -292,8 +294,8 @@ typedef void tt_tokens_load_fn(float *dst, ptrdiff_t row, const float *src, ptrd
                                int channels, int n);
 typedef void tt_tokens_store_fn(float *dst, ptrdiff_t plane, const float *add, ptrdiff_t add_plane, int block,
                                 const float *src, ptrdiff_t row, int channels, int n);
-tt_tokens_load_fn tt_tokens_load_c, tt_tokens_load_avx2, tt_tokens_load_avx512;
-tt_tokens_store_fn tt_tokens_store_c, tt_tokens_store_avx2, tt_tokens_store_avx512;
+tt_tokens_load_fn tt_tokens_load_c, tt_tokens_load_avx2, tt_tokens_load_avx512, tt_tokens_load_neon;
+tt_tokens_store_fn tt_tokens_store_c, tt_tokens_store_avx2, tt_tokens_store_avx512, tt_tokens_store_neon;
 
 /*
  * layer_norm: each token of p, over its channels, in place (Ba et al., "Layer Normalization", 2016):
@@ -305,7 +307,7 @@ tt_tokens_store_fn tt_tokens_store_c, tt_tokens_store_avx2, tt_tokens_store_avx5
  */
 typedef void tt_layer_norm_fn(float *p, ptrdiff_t row, int channels, const float *weight, const float *bias,
                               float eps, int n);
-tt_layer_norm_fn tt_layer_norm_c, tt_layer_norm_avx2, tt_layer_norm_avx512;
+tt_layer_norm_fn tt_layer_norm_c, tt_layer_norm_avx2, tt_layer_norm_avx512, tt_layer_norm_neon;
 
 /*
  * linear: dst[o * row + t] = bias[o] + sum_i weights(o, i) * src[i * row + t], i in order
@@ -315,7 +317,7 @@ tt_layer_norm_fn tt_layer_norm_c, tt_layer_norm_avx2, tt_layer_norm_avx512;
  */
 typedef void tt_linear_fn(float *dst, const float *src, ptrdiff_t row, const float *weights, const float *bias,
                           int in, int out, int n);
-tt_linear_fn tt_linear_c, tt_linear_avx2, tt_linear_avx512;
+tt_linear_fn tt_linear_c, tt_linear_avx2, tt_linear_avx512, tt_linear_neon;
 
 /*
  * attention: one head of one window (Vaswani et al., "Attention Is All You Need", 2017, equation 1; with a
@@ -342,7 +344,7 @@ typedef struct tt_attention {
     float *scores;
 } tt_attention;
 typedef void tt_attention_fn(const tt_attention *a);
-tt_attention_fn tt_attention_c, tt_attention_avx2, tt_attention_avx512;
+tt_attention_fn tt_attention_c, tt_attention_avx2, tt_attention_avx512, tt_attention_neon;
 
 /* ---- U-Nets: batch norm, max pool, blur ------------------------------------------------------------ */
 
@@ -352,7 +354,7 @@ tt_attention_fn tt_attention_c, tt_attention_avx2, tt_attention_avx512;
  */
 typedef void tt_affine_fn(float *dst, const float *src, const float *gain, const float *shift, int relu, size_t period,
                           size_t n);
-tt_affine_fn tt_affine_c, tt_affine_avx2, tt_affine_avx512;
+tt_affine_fn tt_affine_c, tt_affine_avx2, tt_affine_avx512, tt_affine_neon;
 
 /*
  * pool: one row of a 3x3 maximum of stride 2 over pixels of `pixel` floats, w of them in each of three rows:
@@ -360,7 +362,7 @@ tt_affine_fn tt_affine_c, tt_affine_avx2, tt_affine_avx512;
  * Columns outside are those of the edge, which says the same as minus infinity. dst overlaps nothing. Exact.
  */
 typedef void tt_pool_fn(float *dst, const float *const row[3], int pixel, int w, int n);
-tt_pool_fn tt_pool_c, tt_pool_avx2, tt_pool_avx512;
+tt_pool_fn tt_pool_c, tt_pool_avx2, tt_pool_avx512, tt_pool_neon;
 
 /*
  * blur: the mean of 2x2 pixels of `pixel` floats that end at the pixel, the left column repeated:
@@ -368,7 +370,7 @@ tt_pool_fn tt_pool_c, tt_pool_avx2, tt_pool_avx512;
  * dst overlaps nothing. Exact.
  */
 typedef void tt_blur_fn(float *dst, const float *above, const float *here, int pixel, size_t n);
-tt_blur_fn tt_blur_c, tt_blur_avx2, tt_blur_avx512;
+tt_blur_fn tt_blur_c, tt_blur_avx2, tt_blur_avx512, tt_blur_neon;
 
 /* ---- attention ------------------------------------------------------------------------------------ */
 
@@ -383,16 +385,16 @@ tt_blur_fn tt_blur_c, tt_blur_avx2, tt_blur_avx512;
  */
 typedef void tt_scores_max_fn(float *most, const float *s, ptrdiff_t plane, int n, int count, int block);
 typedef void tt_scores_exp_fn(float *s, double *sum, const float *most, ptrdiff_t plane, int n, int count, int block);
-tt_scores_max_fn tt_scores_max_c, tt_scores_max_avx2, tt_scores_max_avx512;
-tt_scores_exp_fn tt_scores_exp_c, tt_scores_exp_avx2, tt_scores_exp_avx512;
+tt_scores_max_fn tt_scores_max_c, tt_scores_max_avx2, tt_scores_max_avx512, tt_scores_max_neon;
+tt_scores_exp_fn tt_scores_exp_c, tt_scores_exp_avx2, tt_scores_exp_avx512, tt_scores_exp_neon;
 
 /* ---- pictures ------------------------------------------------------------------------------------- */
 
 /* from_u8, from_u16: dst[i] = src[i * step] / 255 (65535), correctly rounded division. Exact. */
 typedef void tt_from_u8_fn(float *dst, const uint8_t *src, ptrdiff_t step, size_t n);
 typedef void tt_from_u16_fn(float *dst, const uint16_t *src, ptrdiff_t step, size_t n);
-tt_from_u8_fn tt_from_u8_c, tt_from_u8_avx2, tt_from_u8_avx512;
-tt_from_u16_fn tt_from_u16_c, tt_from_u16_avx2, tt_from_u16_avx512;
+tt_from_u8_fn tt_from_u8_c, tt_from_u8_avx2, tt_from_u8_avx512, tt_from_u8_neon;
+tt_from_u16_fn tt_from_u16_c, tt_from_u16_avx2, tt_from_u16_avx512, tt_from_u16_neon;
 
 /*
  * to_u8, to_u16: dst[i * step] = round_half_even(255 (65535) * min(max(src[i], 0), 1)); NaN gives 0. Only the
@@ -400,8 +402,8 @@ tt_from_u16_fn tt_from_u16_c, tt_from_u16_avx2, tt_from_u16_avx512;
  */
 typedef void tt_to_u8_fn(uint8_t *dst, ptrdiff_t step, const float *src, size_t n);
 typedef void tt_to_u16_fn(uint16_t *dst, ptrdiff_t step, const float *src, size_t n);
-tt_to_u8_fn tt_to_u8_c, tt_to_u8_avx2, tt_to_u8_avx512;
-tt_to_u16_fn tt_to_u16_c, tt_to_u16_avx2, tt_to_u16_avx512;
+tt_to_u8_fn tt_to_u8_c, tt_to_u8_avx2, tt_to_u8_avx512, tt_to_u8_neon;
+tt_to_u16_fn tt_to_u16_c, tt_to_u16_avx2, tt_to_u16_avx512, tt_to_u16_neon;
 
 /*
  * affine3: three planar rows through a 3x3 matrix and an offset, for colour conversion:
@@ -409,7 +411,7 @@ tt_to_u16_fn tt_to_u16_c, tt_to_u16_avx2, tt_to_u16_avx512;
  * dst rows may be the src rows. Within 4 * FLT_EPSILON * (sum of magnitudes) of _c.
  */
 typedef void tt_affine3_fn(float *const dst[3], const float *const src[3], const float m[3][4], size_t n);
-tt_affine3_fn tt_affine3_c, tt_affine3_avx2, tt_affine3_avx512;
+tt_affine3_fn tt_affine3_c, tt_affine3_avx2, tt_affine3_avx512, tt_affine3_neon;
 
 /*
  * Separable resampling (nearest, bilinear, bicubic, Lanczos are choices of taps: see engine/resize.h).
@@ -419,14 +421,14 @@ tt_affine3_fn tt_affine3_c, tt_affine3_avx2, tt_affine3_avx512;
  */
 typedef void tt_resize_v_fn(float *dst, const float *const *rows, const float *w, int taps, size_t n);
 typedef void tt_resize_h_fn(float *dst, const float *src, const int32_t *index, const float *w, int taps, size_t n);
-tt_resize_v_fn tt_resize_v_c, tt_resize_v_avx2, tt_resize_v_avx512;
-tt_resize_h_fn tt_resize_h_c, tt_resize_h_avx2, tt_resize_h_avx512;
+tt_resize_v_fn tt_resize_v_c, tt_resize_v_avx2, tt_resize_v_avx512, tt_resize_v_neon;
+tt_resize_h_fn tt_resize_h_c, tt_resize_h_avx2, tt_resize_h_avx512, tt_resize_h_neon;
 
 /* ---- weights -------------------------------------------------------------------------------------- */
 
 /* from_f16, from_bf16: dst[i] = the value of the half (IEEE binary16, subnormals included) or bfloat16. Exact. */
 typedef void tt_from_half_fn(float *dst, const uint16_t *src, size_t n);
-tt_from_half_fn tt_from_f16_c, tt_from_f16_avx2, tt_from_f16_avx512;
+tt_from_half_fn tt_from_f16_c, tt_from_f16_avx2, tt_from_f16_avx512, tt_from_f16_neon;
 tt_from_half_fn tt_from_bf16_c;
 /*
  * to_f16, to_bf16: the half or bfloat16 nearest to src[i], of two equally near the one with an even last bit (IEEE 754,
@@ -479,5 +481,6 @@ typedef struct tt_kernels {
 /* Fill the table for a processor with these bits (tt_cpu_detect(), or 0 for the scalar table). */
 void tt_kernels_init(tt_kernels *k, unsigned cpu);
 void tt_kernels_init_x86(tt_kernels *k, unsigned cpu); /* better entries over it; called by the above */
+void tt_kernels_init_arm(tt_kernels *k, unsigned cpu);
 
 #endif

@@ -2,6 +2,7 @@
 #include "src/cli.h"
 
 #include "engine/status.h"
+#include "kernels/cpu.h"
 #include "src/registry.h"
 
 #include <ctype.h>
@@ -322,7 +323,7 @@ void tt_help_manual(FILE *to)
             fprintf(to, ".TP\n\\fB%s\\fR\nThe same as \\fB\\-\\-%s\\fR, which goes over it.\n", o->env,
                     o->name);
         }
-    fputs(".TP\n\\fBTINTYPE_CPU\\fR\nscalar, avx2 or avx512: the highest instruction set that is used.\n"
+    fputs(".TP\n\\fBTINTYPE_CPU\\fR\nOne of " TT_CPU_WORDS ": the highest instruction set that is used.\n"
           ".TP\n\\fBTINTYPE_MODELS\\fR\nDirectories of weight files, with colons between them. They are searched "
           "before $XDG_DATA_HOME/tintype/models (~/.local/share/tintype/models), "
           "/usr/local/share/tintype/models and /usr/share/tintype/models.\n"

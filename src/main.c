@@ -45,7 +45,7 @@ static int run(const tt_command *cmd, int argc, char **argv)
     tt_status st = tt_args_parse(&args, cmd, argc, argv, &e);
     const char *level = getenv("TINTYPE_CPU");
     if (!st && level && *level && tt_cpu_parse(level) < 0)
-        st = tt_fail(&e, TT_ERR_USAGE, "TINTYPE_CPU is %s; it can be one of: scalar avx2 avx512", level);
+        st = tt_fail(&e, TT_ERR_USAGE, "TINTYPE_CPU is %s; it can be one of: " TT_CPU_WORDS, level);
     if (!st)
         st = find_model(&args, &e);
     if (st) {

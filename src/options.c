@@ -3,6 +3,7 @@
 #include "src/cli.h"
 
 #include "engine/status.h"
+#include "kernels/cpu.h"
 #include "src/registry.h"
 
 #include <ctype.h>
@@ -256,7 +257,7 @@ const tt_option tt_options[] = {
     OPT("only", 0, TEXT, "NAME", TT_CMD_BENCH, only, .help = "cases whose name contains NAME"),
     OPT("kernel", 0, TEXT, "NAME", TT_CMD_BENCH, kernel,
         .help = "run the first kernel whose name begins with NAME, and nothing else: for profilers"),
-    OPT("isa", 0, WORD, "LEVEL", TT_CMD_BENCH, isa, .words = "scalar avx2 avx512 all",
+    OPT("isa", 0, WORD, "LEVEL", TT_CMD_BENCH, isa, .words = TT_CPU_WORDS " all",
         .help = "the instruction set; the best there is if missing"),
     OPT("seconds", 0, REAL, "S", TT_CMD_BENCH, seconds, .lo = 0.001, .hi = 3600,
         .help = "for each case; 1 if missing"),

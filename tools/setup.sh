@@ -4,6 +4,7 @@
 set -eu
 config=$1
 goal=${2:-}
+. "$(dirname "$0")/install.sh"
 
 # pkg-config module, Debian package, what for
 needs='libpng libpng-dev
@@ -38,28 +39,7 @@ missing() {
 
 want=$(missing)
 if [ -n "$want" ]; then
-    line="apt-get install -y --no-install-recommends$want"
-    if ! command -v apt-get >/dev/null 2>&1; then
-        echo "tintype needs these Debian packages, or what your system calls them:$want" >&2
-        exit 1
-    fi
-    if [ "$(id -u)" = 0 ]; then
-        as_root=''
-    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-        as_root='sudo'
-    else
-        echo "tintype needs some packages. Please run this line, then make again:" >&2
-        echo "    sudo $line" >&2
-        exit 1
-    fi
-    echo "installing:$want" >&2
-    # the lists may be missing or old: fetch them only when the first try fails
-    DEBIAN_FRONTEND=noninteractive
-    export DEBIAN_FRONTEND
-    $as_root $line -qq >/dev/null 2>&1 || {
-        $as_root apt-get update -qq
-        $as_root $line -qq >/dev/null
-    }
+    install_packages $want
     want=$(missing)
     if [ -n "$want" ]; then
         echo "still missing after the installation:$want" >&2

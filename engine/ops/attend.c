@@ -171,8 +171,8 @@ typedef struct tile {
     float *most;  /* [TILE] */
     float *key;   /* blocked, planes of TILE pixels */
     float *score, *result;
-    const float *key_seg[TT_MOST_SCORED / 8], *score_seg[CHUNK / 8];
-    int key_count[TT_MOST_SCORED / 8], score_count[CHUNK / 8];
+    const float *key_seg[TT_MOST_SCORED / TT_BLOCK_LEAST], *score_seg[CHUNK / TT_BLOCK_LEAST];
+    int key_count[TT_MOST_SCORED / TT_BLOCK_LEAST], score_count[CHUNK / TT_BLOCK_LEAST];
 } tile;
 
 static tt_work attend_work(const tt_plan *p, const tt_step *s)

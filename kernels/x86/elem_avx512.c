@@ -1,5 +1,5 @@
 #include "kernels/kernels.h"
-#include "kernels/x86/gelu.h"
+#include "kernels/gelu.h"
 
 #include <immintrin.h>
 

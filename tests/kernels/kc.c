@@ -14,8 +14,12 @@
 
 const kc_isa kc_isas[] = {
     {"scalar", 0},
+#if defined __aarch64__
+    {"neon", TT_CPU_NEON},
+#else
     {"avx2", TT_CPU_AVX2},
     {"avx512", TT_CPU_AVX2 | TT_CPU_AVX512},
+#endif
 };
 const size_t kc_sizes[KC_SIZES] = {0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 1000};
 int kc_pass;

@@ -22,7 +22,7 @@ static const window windows[] = {
     {"planar 3x3 of 3", 3, 3, 1, 3, 0}, {"planar 9x9 of 1", 9, 9, 1, 1, 0},
 };
 
-enum { SEGMENTS = 64 };
+enum { SEGMENTS = 128 };
 
 /* One case: the row as the reference sees it, and what is needed to build others like it. */
 typedef struct row {

@@ -4,8 +4,8 @@
  * our own: (P(x) - 1/2) / x fitted to 400 Chebyshev nodes of s by a sum of Chebyshev polynomials up to degree
  * 16, written in powers of s.
  */
-#ifndef TT_KERNELS_X86_GELU_H
-#define TT_KERNELS_X86_GELU_H
+#ifndef TT_KERNELS_GELU_H
+#define TT_KERNELS_GELU_H
 
 #define TT_GELU_END 5.4f
 #define TT_GELU_SQUARE 0.0685871f /* 2 / 5.4^2 */
