@@ -55,7 +55,8 @@ $(out)/%_avx512.o: flags += -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq 
 # every 64-bit ARM has NEON; gcc 12 would move loads up until the accumulators of a tile go to the stack
 $(out)/%_neon.o: flags += -fno-schedule-insns
 ifneq ($(cross),)
-emulator := qemu-aarch64 -L $(BUILD)/root
+# the least there is: 8.0, without what later ones add (and without signed return addresses, slow to emulate)
+emulator := qemu-aarch64 -cpu cortex-a72 -L $(BUILD)/root
 ifeq ($(origin AR),default)
 AR := $(machine)-ar
 endif

@@ -377,7 +377,8 @@ tt_blur_fn tt_blur_c, tt_blur_avx2, tt_blur_avx512, tt_blur_neon;
 /*
  * The softmax between two matrix products (Vaswani et al. 2017, equation 1). Scores lie as conv writes them: that of
  * position i for pixel x at s[i / block * plane + x * block + i % block]; positions 0..count-1, pixels 0..n-1.
- * scores_max  most[x] = max(most[x], every score of x). Exact; a NaN counts as nothing.
+ * scores_max  most[x] = max(most[x], every score of x). Exact, but for the sign of zero; a NaN counts as
+ *             nothing.
  * scores_exp  in place s = exp(s - most[x]), zero in the lanes of the last block beyond `count`;
  *             sum[x * block + l] += every value of lane l, in double, blocks in order.
  *             most[x] is no less than any score of x. Within 4 * FLT_EPSILON of the value of _c; what would be below

@@ -21,7 +21,7 @@ const kc_isa kc_isas[] = {
     {"avx512", TT_CPU_AVX2 | TT_CPU_AVX512},
 #endif
 };
-const size_t kc_sizes[KC_SIZES] = {0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 1000};
+const size_t kc_sizes[KC_SIZES] = {0, 1, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 33, 1000};
 int kc_pass;
 
 int kc_isa_count(void)

@@ -32,7 +32,7 @@ extern const kc_isa kc_isas[];
 int kc_isa_count(void);
 
 /* Lengths on both sides of every vector width, the empty one and a long one. */
-enum { KC_SIZES = 11 };
+enum { KC_SIZES = 15 };
 extern const size_t kc_sizes[KC_SIZES];
 
 /*

@@ -6,7 +6,7 @@
 #include "tests/kernels/kc.h"
 
 /* Below, at and above the vector widths; a period that divides them and some that do not. */
-static const size_t periods[] = {1, 2, 3, 5, 8, 9, 16, 17, 24, 40, 1001};
+static const size_t periods[] = {1, 2, 3, 4, 5, 8, 9, 16, 17, 24, 40, 1001};
 
 static float *copy(const float *src, size_t n)
 {

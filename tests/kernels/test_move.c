@@ -10,7 +10,7 @@ START_TEST(nearest_repeats_pixels)
     const kc_isa *isa = kc_begin(_i);
     tt_kernels k;
     tt_kernels_init(&k, isa->flags);
-    static const int pixels[] = {1, 2, 3, 8, 16, 24};
+    static const int pixels[] = {1, 2, 3, 4, 8, 16, 24};
     for (size_t q = 0; q < KC_COUNT(pixels); q++) {
         const size_t pixel = (size_t)pixels[q];
         for (size_t r = 1; r <= 9; r++) {
@@ -73,8 +73,8 @@ START_TEST(shuffle_follows_its_formula)
     tt_kernels k;
     tt_kernels_init(&k, isa->flags);
     static const int scales[] = {1, 2, 3, 4, 8, 9}, counts[] = {1, 3, 5, 16, 17, 40};
-    static const int sizes[] = {1, 7, 8, 9, 15, 16, 17, 33, 200};
-    static const int blocks[] = {8, 16}; /* the table's own, and another */
+    static const int sizes[] = {1, 6, 7, 8, 9, 15, 16, 17, 33, 200};
+    const int blocks[] = {k.block, k.block == 16 ? 8 : 16}; /* the table's own, and another */
     for (size_t q = 0; q < KC_COUNT(scales) * KC_COUNT(counts) * KC_COUNT(sizes); q++) {
         const int r = scales[q % KC_COUNT(scales)];
         const int channels = counts[q / KC_COUNT(scales) % KC_COUNT(counts)];

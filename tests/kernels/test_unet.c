@@ -11,12 +11,12 @@
 
 Suite *suite_kernels_unet(void);
 
-static const int pixels[] = {1, 3, 8, 16};
+static const int pixels[] = {1, 3, 4, 8, 16};
 static const int widths[] = {1, 2, 3, 7, 16, 33};
 
 START_TEST(affine_matches_scalar)
 {
-    static const size_t periods[] = {1, 3, 8, 16, 24};
+    static const size_t periods[] = {1, 3, 4, 8, 16, 24};
     const kc_isa *isa = kc_begin(_i);
     tt_kernels ref, fast;
     tt_kernels_init(&ref, 0);
@@ -186,6 +186,10 @@ START_TEST(scores_keep_what_is_no_number)
     k.scores_exp(s, sum, &most, k.block, 1, 3, k.block);
     ck_assert(s[0] == 0 && isnan(s[1]) && isnan(s[2]));
     ck_assert(isnan(sum[1]) && isnan(sum[2]));
+    float three[16] = {-1, NAN, 2}, largest[2] = {-INFINITY, 3};
+    for (int i = 0; i < 2; i++)
+        k.scores_max(&largest[i], three, k.block, 1, 3, k.block);
+    ck_assert(largest[0] == 2 && largest[1] == 3);
 }
 END_TEST
 
