@@ -5,6 +5,7 @@
 #   make check     every test                         make bench       speeds, ONLY=conv3x3 for some
 #   make fuzz      weight readers, SECONDS=30 each    make clean
 #   make check-arm the kernels' tests on an emulated 64-bit ARM, SUITE=engine for others
+#   make check-x86 this program on emulated x86 processors without AVX2, without AVX-512
 #   make install   PREFIX=/usr/local DESTDIR=
 #
 #   SAN=address,undefined or SAN=thread builds into a folder of its own; V=1 shows the commands; the user's CFLAGS
@@ -74,7 +75,7 @@ test_c := $(filter-out tests/fuzz/%,$(wildcard tests/*.c tests/*/*.c tests/*/*/*
 object = $(patsubst %,$(out)/%.o,$(basename $(1)))
 lib_o := $(call object,$(lib_c) models/default/embed.S)
 
-.PHONY: all check check-arm demo bench fuzz fuzzers install clean layers headers
+.PHONY: all check check-arm check-x86 demo bench fuzz fuzzers install clean layers headers
 all: $(out)/tintype $(out)/libtintype.so
 
 setup := tools/$(if $(cross),cross,setup).sh
@@ -112,7 +113,7 @@ demo: $(out)/tintype
 layers:
 	$(Q)sh tools/layers.sh
 headers:
-	$(Q)CC="$(CC)" FLAGS="-std=c11 -I. $(PKG_CFLAGS)" sh tools/headers.sh
+	$(Q)CC="$(CC)" FLAGS="-std=c11 -I. $(sysroot) $(PKG_CFLAGS)" sh tools/headers.sh
 
 # The runner's closing line comes last.
 check: all layers headers $(out)/tests/runner
@@ -120,7 +121,10 @@ check: all layers headers $(out)/tests/runner
 
 check-arm:
 	$(Q)$(MAKE) --no-print-directory CC=aarch64-linux-gnu-gcc BUILD=$(BUILD)$(if $(cross),,/arm64) \
-	  SUITE=$(or $(SUITE),kernels) check
+	  SUITE=$(or $(SUITE),kernels_) check
+
+check-x86: $(out)/tintype $(out)/tests/runner
+	$(Q)sh tests/processors.sh $(out)
 
 bench: $(out)/tintype
 	$(Q)$(out)/tintype bench $(if $(ONLY),--only $(ONLY))

@@ -86,7 +86,8 @@ static tt_val unet1(tt_build *b, tt_val x, int planes, bool enlarge)
 {
     tt_val a = twice_3x3(b, x, "conv1");
     tt_val c = excited(b, down(b, a, "conv1_down"), "conv2");
-    c = tt_add_scaled(b, tt_crop(b, a, 4), 1.0f, up(b, c, "conv2_up"));
+    c = up(b, c, "conv2_up"); /* a line of its own: nodes have an order, arguments of a call have none */
+    c = tt_add_scaled(b, tt_crop(b, a, 4), 1.0f, c);
     c = conv(b, c, "conv3", 3, 1);
     if (enlarge)
         return tt_deconv(b, c, "conv_bottom", .stride = 2, .pad = 3, .out = planes, .k = 4);
@@ -107,9 +108,11 @@ static tt_val unet2(tt_build *b, tt_val x, int planes)
     tt_val a = twice_3x3(b, x, "conv1");
     tt_val c = excited(b, down(b, a, "conv1_down"), "conv2");
     tt_val d = excited(b, down(b, c, "conv2_down"), "conv3");
-    d = tt_add_scaled(b, tt_crop(b, c, 4), 1.0f, up(b, d, "conv3_up"));
+    d = up(b, d, "conv3_up");
+    d = tt_add_scaled(b, tt_crop(b, c, 4), 1.0f, d);
     d = excited(b, d, "conv4");
-    d = tt_add_scaled(b, tt_crop(b, a, 16), 1.0f, up(b, d, "conv4_up"));
+    d = up(b, d, "conv4_up");
+    d = tt_add_scaled(b, tt_crop(b, a, 16), 1.0f, d);
     d = conv(b, d, "conv5", 3, 1);
     tt_need_bias(b, d, "conv_bottom");
     return tt_conv(b, d, "conv_bottom", .valid = true, .out = planes, .k = 3);

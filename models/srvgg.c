@@ -86,7 +86,8 @@ static tt_val srvgg(tt_build *b, tt_traits *t)
     z = layer(b, z, last, TT_ACT_NONE, false);
     if (s == 1)
         return tt_add_scaled(b, x, 1.0f, z);
-    z = tt_add_scaled(b, tt_nearest(b, x, s), 1.0f, tt_pixel_shuffle(b, z, s));
+    z = tt_pixel_shuffle(b, z, s); /* a line of its own: nodes have an order, arguments of a call have none */
+    z = tt_add_scaled(b, tt_nearest(b, x, s), 1.0f, z);
     return reduce ? tt_reduce(b, z, reduce[0] - '0', reduce[2] - '0') : z;
 }
 

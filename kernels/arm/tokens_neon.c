@@ -97,9 +97,9 @@ void tt_layer_norm_neon(float *p, ptrdiff_t row, int channels, const float *weig
  * registers. Where the NO values lie beside each other (a_o = 1) two loads bring them, and each product takes
  * its lane: six loads to 24 multiply-adds.
  */
-#define TIMES(o, vector, lane)                                                                               \
+#define TIMES(o, fma, vector, lane)                                                                          \
     UNROLL for (int v = 0; v < VECTORS; v++)                                                                 \
-        acc[(o) * VECTORS + v] = vfmaq_lane_f32(acc[(o) * VECTORS + v], x[v], vector, lane);
+        acc[(o) * VECTORS + v] = fma(acc[(o) * VECTORS + v], x[v], vector, lane);
 
 INLINE void multiply(float32x4_t *acc, const float *a, ptrdiff_t a_k, ptrdiff_t a_o, const float *b,
                      ptrdiff_t b_k, int k, const int NO)
@@ -110,17 +110,17 @@ INLINE void multiply(float32x4_t *acc, const float *a, ptrdiff_t a_k, ptrdiff_t 
             x[v] = vld1q_f32(b + v * LANES);
         if (a_o == 1 && NO == 6) {
             const float32x4_t four = vld1q_f32(a);
-            const float32x2_t lo = vget_low_f32(four), hi = vget_high_f32(four), two = vld1_f32(a + 4);
-            TIMES(0, lo, 0)
-            TIMES(1, lo, 1)
-            TIMES(2, hi, 0)
-            TIMES(3, hi, 1)
-            TIMES(4, two, 0)
-            TIMES(5, two, 1)
+            const float32x2_t two = vld1_f32(a + 4);
+            TIMES(0, vfmaq_laneq_f32, four, 0)
+            TIMES(1, vfmaq_laneq_f32, four, 1)
+            TIMES(2, vfmaq_laneq_f32, four, 2)
+            TIMES(3, vfmaq_laneq_f32, four, 3)
+            TIMES(4, vfmaq_lane_f32, two, 0)
+            TIMES(5, vfmaq_lane_f32, two, 1)
         } else {
             UNROLL for (int o = 0; o < NO; o++) {
                 const float32x2_t w = vld1_dup_f32(a + o * a_o);
-                TIMES(o, w, 0)
+                TIMES(o, vfmaq_lane_f32, w, 0)
             }
         }
     }
