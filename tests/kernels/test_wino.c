@@ -69,7 +69,7 @@ START_TEST(kernels_convolve)
     const kc_isa *isa = begin(_i, &k);
     const tt_wino form = form_of(_i);
     const tt_wino_form *f = &tt_wino_forms[form];
-    enum { COUNT = 5, W = 11 };
+    enum { COUNT = TT_BLOCK_LEAST - 1, W = 11 }; /* channels of one block, not all */
     const int lanes = k.group * k.block, x0 = -1, tiles = (W - f->r + 2 + f->m - 1) / f->m, nn = f->n * f->n;
     const size_t room = TT_WINO_ROUND * (size_t)((tiles + TT_WINO_ROUND - 1) / TT_WINO_ROUND) * (size_t)k.block;
     const float *row[TT_WINO_MOST];
