@@ -50,14 +50,8 @@ const char *tt_base_name(const char *path);
 /* Remove this user's temporaries in `directory` whose process is gone. Errors are not errors. */
 void tt_output_sweep(const char *directory);
 
-/*
- * A whole file or "-" into memory (free() it; never NULL on success). Refuses more than `most` bytes, directories
- * with a clear sentence. TT_ERR_INPUT, TT_ERR_MEMORY.
- * tt_read_file_if(): reading stops after the first 64 KB or less if `wanted` says no to them, and what was read
- * until then is the result: who looks for a picture need not read a film or /dev/zero to its end.
- */
+/* A whole file or "-" into memory (free() it; never NULL on success). Refuses more than `most` bytes, directories
+ * with a clear sentence. TT_ERR_INPUT, TT_ERR_MEMORY. In pieces: src/file.h. */
 tt_status tt_read_file(const char *path, size_t most, unsigned char **bytes, size_t *size, tt_error *err);
-tt_status tt_read_file_if(const char *path, size_t most, bool (*wanted)(const unsigned char *head, size_t n),
-                          unsigned char **bytes, size_t *size, tt_error *err);
 
 #endif

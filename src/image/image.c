@@ -7,11 +7,12 @@
 #include "src/image/turn.h"
 #include "src/output.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { SIDE_MOST = 1000000 };
+enum { SIDE_MOST = 1000000, PROBED = 64 }; /* PROBED: first bytes, by which a format is told */
 #define PIXELS_MOST ((uint64_t)1 << 30)
 #define FILE_MOST ((size_t)1 << 33) /* bytes; beyond 8 to a pixel no file is a sensible picture */
 
@@ -72,8 +73,8 @@ tt_status tt_image_init(tt_image *img, int width, int height, int channels, int 
     return TT_OK;
 }
 
-tt_status tt_image_allocate(tt_image *img, uint64_t width, uint64_t height, int channels, int depth,
-                            const char *label, const tt_image_limits *limits, tt_error *err)
+tt_status tt_image_measure(tt_image *img, uint64_t width, uint64_t height, int channels, int depth,
+                           const char *label, const tt_image_limits *limits, tt_error *err)
 {
     const uint64_t most = limits && limits->max_pixels ? limits->max_pixels : PIXELS_MOST;
     size_t bytes;
@@ -83,38 +84,15 @@ tt_status tt_image_allocate(tt_image *img, uint64_t width, uint64_t height, int 
         return tt_fail(err, TT_ERR_MEMORY,
                        "%s: %llu x %llu pixels are more than allowed (%llu pixels, %d a side)", label,
                        (unsigned long long)width, (unsigned long long)height, (unsigned long long)most, SIDE_MOST);
-    if (!count_bytes((int)width, (int)height, channels, depth, &bytes) ||
-        (limits && limits->max_bytes && bytes > limits->max_bytes))
+    if (!count_bytes((int)width, (int)height, channels, depth, &bytes))
         return tt_fail(err, TT_ERR_MEMORY, "%s: %llu x %llu pixels, %d x %d bits, are more bytes than allowed", label,
                        (unsigned long long)width, (unsigned long long)height, channels, depth);
-    return tt_image_init(img, (int)width, (int)height, channels, depth, err);
-}
-
-/* What all formats need after decoding: pixels upright, metadata sound and true. */
-static tt_status settle(tt_image *img, tt_error *err)
-{
-    tt_exif e;
-    tt_status st = tt_icc_check(&img->icc, img->channels, err);
-    if (st)
-        return st;
-    if (img->icc.size) {
-        img->gamma = 0;
-        memset(img->chrm, 0, sizeof img->chrm);
-    }
-    if (!tt_exif_read(&e, &img->exif))
-        tt_blob_clear(&img->exif);
-    if (!(img->dpi_x > 0 && img->dpi_y > 0)) {
-        img->dpi_x = e.dpi_x;
-        img->dpi_y = e.dpi_y;
-    }
-    if (!(img->dpi_x > 0 && img->dpi_y > 0))
-        img->dpi_x = img->dpi_y = 0;
-    img->orientation = e.orientation;
-    st = tt_image_turn(img, e.orientation, err);
-    if (st)
-        return st;
-    tt_exif_settle(&img->exif, img->width, img->height, img->dpi_x, img->dpi_y);
-    return tt_meta_settle_xmp(&img->xmp, img->width, img->height, e.orientation != 1, err);
+    img->width = (int)width;
+    img->height = (int)height;
+    img->channels = channels;
+    img->depth = depth;
+    img->orientation = 1;
+    return TT_OK;
 }
 
 static const tt_image_format *probe(const unsigned char *bytes, size_t size)
@@ -130,36 +108,185 @@ static bool is_known(const unsigned char *head, size_t n)
     return probe(head, n);
 }
 
-tt_status tt_image_read_memory(tt_image *img, const void *bytes, size_t size, const char *label,
-                               const tt_image_limits *limits, tt_error *err)
+/* ---- reading -------------------------------------------------------------------------------------- */
+
+struct tt_reader {
+    const tt_image_format *format;
+    tt_decoding d;
+    tt_image *head;
+    tt_file *in;
+    tt_image_limits limits;
+};
+
+/* What conversions go by while rows come: a profile that can be used, or gamma and primaries. */
+static tt_status settle_colour(tt_image *head, tt_error *err)
 {
-    static const tt_image_limits defaults;
-    *img = (tt_image){0};
-    if (!size)
-        return tt_fail(err, TT_ERR_FORMAT, "%s: is empty", label);
-    const tt_image_format *f = probe(bytes, size);
-    if (!f)
-        return tt_fail(err, TT_ERR_FORMAT, "%s: is no picture of a known kind (PNG, JPEG)", label);
-    tt_status st = f->decode(img, bytes, size, label, limits ? limits : &defaults, err);
+    tt_exif e;
+    const tt_status st = tt_icc_check(&head->icc, head->channels, err);
+    if (st)
+        return st;
+    if (head->icc.size) {
+        head->gamma = 0;
+        memset(head->chrm, 0, sizeof head->chrm);
+    }
+    if (tt_exif_read(&e, &head->exif))
+        head->orientation = e.orientation;
+    return TT_OK;
+}
+
+/* Metadata sound and true of the picture when it stands upright; then the size is still that of the rows. */
+static tt_status settle(tt_image *head, tt_error *err)
+{
+    tt_exif e;
+    if (!tt_exif_read(&e, &head->exif))
+        tt_blob_clear(&head->exif);
+    if (!(head->dpi_x > 0 && head->dpi_y > 0)) {
+        head->dpi_x = e.dpi_x;
+        head->dpi_y = e.dpi_y;
+    }
+    if (!(head->dpi_x > 0 && head->dpi_y > 0))
+        head->dpi_x = head->dpi_y = 0;
+    head->orientation = e.orientation;
+    const bool lies = e.orientation > 4;
+    const int w = lies ? head->height : head->width, h = lies ? head->width : head->height;
+    tt_exif_settle(&head->exif, w, h, lies ? head->dpi_y : head->dpi_x, lies ? head->dpi_x : head->dpi_y);
+    return tt_meta_settle_xmp(&head->xmp, w, h, e.orientation != 1, err);
+}
+
+/* What cannot be read from the disk looks like a truncated file to a decoder. */
+static tt_status true_reason(tt_file *in, tt_status st, tt_error *err)
+{
+    const tt_status fault = st ? tt_file_fault(in, err) : TT_OK;
+    return fault ? fault : st;
+}
+
+tt_status tt_reader_open(tt_reader **reader, tt_image *head, tt_file *in, const tt_image_limits *limits, tt_error *err)
+{
+    unsigned char first[PROBED];
+    *reader = NULL;
+    *head = (tt_image){0};
+    if (!in->size)
+        return tt_fail(err, TT_ERR_FORMAT, "%s: is empty", in->name);
+    const size_t n = tt_file_read(in, 0, first, sizeof first);
+    const tt_image_format *f = probe(first, n);
+    if (!f) {
+        const tt_status st = tt_fail(err, TT_ERR_FORMAT, "%s: is no picture of a known kind (PNG, JPEG)", in->name);
+        return true_reason(in, st, err);
+    }
+    tt_reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return tt_fail_memory(err, sizeof *r);
+    *r = (tt_reader){.format = f, .head = head, .in = in};
+    if (limits)
+        r->limits = *limits;
+    tt_status st = f->open(&r->d, head, in, &r->limits, err);
+    if (st) {
+        free(r);
+        tt_image_clear(head);
+        return true_reason(in, st, err);
+    }
+    st = settle_colour(head, err);
+    if (st) {
+        st = tt_reader_end(r, st, err);
+        tt_image_clear(head);
+        return st;
+    }
+    *reader = r;
+    return TT_OK;
+}
+
+bool tt_reader_whole(const tt_reader *r)
+{
+    return r->d.whole;
+}
+
+uint64_t tt_reader_bytes(const tt_reader *r)
+{
+    /* libjpeg has some twenty rows of each colour at hand, libpng a few, and both their tables */
+    return r->d.held + ((uint64_t)1 << 19) + 32 * (uint64_t)r->head->width * tt_image_pixel_bytes(r->head);
+}
+
+tt_status tt_reader_allows(const tt_reader *r, bool held, tt_error *err)
+{
+    const tt_image *h = r->head;
+    const uint64_t most = r->limits.max_bytes;
+    const uint64_t samples = held ? (uint64_t)h->width * (uint64_t)h->height * tt_image_pixel_bytes(h) : 0;
+    if (!most || samples + r->d.held <= most)
+        return TT_OK;
+    if (!r->d.held)
+        return tt_fail(err, TT_ERR_MEMORY, "%s: %d x %d pixels, %d x %d bits, are more bytes than allowed",
+                       r->in->name, h->width, h->height, h->channels, h->depth);
+    return tt_fail(err, TT_ERR_MEMORY,
+                   "%s: a progressive JPEG of %d x %d pixels takes %.0f MiB to decode, more than the %.0f MiB allowed",
+                   r->in->name, h->width, h->height, ceil((double)(samples + r->d.held) / (1 << 20)),
+                   floor((double)most / (1 << 20)));
+}
+
+tt_status tt_reader_rows(tt_reader *r, void *samples, int rows, tt_error *err)
+{
+    return true_reason(r->in, r->format->read(r->d.decoder, samples, rows, err), err);
+}
+
+tt_status tt_reader_end(tt_reader *r, tt_status so_far, tt_error *err)
+{
+    if (!r)
+        return so_far;
+    tt_status st = r->format->close(r->d.decoder, !so_far, err);
+    st = so_far ? so_far : true_reason(r->in, st, err);
     if (!st)
-        st = settle(img, err);
+        st = settle(r->head, err);
+    free(r);
+    return st;
+}
+
+/* Decoded, all of it. */
+static tt_status read_whole(tt_image *img, tt_file *in, const tt_image_limits *limits, tt_error *err)
+{
+    tt_image head;
+    tt_reader *r;
+    *img = (tt_image){0};
+    tt_status st = tt_reader_open(&r, &head, in, limits, err);
+    if (st)
+        return st;
+    st = tt_reader_allows(r, true, err);
+    if (!st)
+        st = tt_image_init(img, head.width, head.height, head.channels, head.depth, err);
+    if (!st)
+        st = tt_reader_rows(r, img->samples, head.height, err);
+    st = tt_reader_end(r, st, err);
+    head.samples = img->samples;
+    *img = head;
+    if (!st)
+        st = tt_image_turn(img, img->orientation, err);
     if (st)
         tt_image_clear(img);
     return st;
 }
 
+tt_status tt_image_read_memory(tt_image *img, const void *bytes, size_t size, const char *label,
+                               const tt_image_limits *limits, tt_error *err)
+{
+    tt_file in = tt_file_of(bytes, size, label);
+    return read_whole(img, &in, limits, err);
+}
+
+tt_status tt_image_file(tt_file *in, const char *path, tt_error *err)
+{
+    return tt_file_open(in, path, FILE_MOST, is_known, err);
+}
+
 tt_status tt_image_read(tt_image *img, const char *path, const tt_image_limits *limits, tt_error *err)
 {
-    unsigned char *bytes;
-    size_t size;
+    tt_file in;
     *img = (tt_image){0};
-    tt_status st = tt_read_file_if(path, FILE_MOST, is_known, &bytes, &size, err);
-    if (st)
-        return st;
-    st = tt_image_read_memory(img, bytes, size, strcmp(path, "-") ? path : "standard input", limits, err);
-    free(bytes);
+    tt_status st = tt_image_file(&in, path, err);
+    if (!st)
+        st = read_whole(img, &in, limits, err);
+    tt_file_close(&in);
     return st;
 }
+
+/* ---- writing -------------------------------------------------------------------------------------- */
 
 tt_status tt_image_copy_metadata(tt_image *to, const tt_image *from, tt_error *err)
 {

@@ -5,6 +5,8 @@
 #ifndef TT_SRC_IMAGE_IMAGE_H
 #define TT_SRC_IMAGE_IMAGE_H
 
+#include "src/file.h"
+
 #include "engine/status.h"
 
 #include <stdbool.h>
@@ -58,6 +60,25 @@ tt_status tt_image_read_memory(tt_image *img, const void *bytes, size_t size, co
                                const tt_image_limits *limits, tt_error *err);
 void tt_image_clear(tt_image *img); /* accepts zeros */
 
+/*
+ * The same where rows come one after the other, from the top, as they lie in the file. `head` is what the file's header
+ * says, without samples: the orientation is told and not applied. It must stay until tt_reader_end(), which adds what
+ * stands behind the pixels and settles it. As often as wanted for one input, also at the same time.
+ */
+typedef struct tt_reader tt_reader;
+tt_status tt_reader_open(tt_reader **r, tt_image *head, tt_file *in, const tt_image_limits *limits, tt_error *err);
+/* The picture cannot be had row by row (an interlaced PNG): tt_reader_rows() must ask for all of it. */
+bool tt_reader_whole(const tt_reader *r);
+/* Memory that decoding takes beside the rows given. */
+uint64_t tt_reader_bytes(const tt_reader *r);
+/* TT_ERR_MEMORY where the picture held as a whole goes beyond the limits, or (not `held`) what decoding it takes. */
+tt_status tt_reader_allows(const tt_reader *r, bool held, tt_error *err);
+tt_status tt_reader_rows(tt_reader *r, void *samples, int rows, tt_error *err);
+/* so_far: a status of tt_reader_rows(), or of what was done with them. Frees. Accepts NULL. */
+tt_status tt_reader_end(tt_reader *r, tt_status so_far, tt_error *err);
+/* The input of a path, if a picture of a known kind is in it or may be. */
+tt_status tt_image_file(tt_file *in, const char *path, tt_error *err);
+
 /* Samples allocated (zeroed), metadata empty. TT_ERR_MEMORY. */
 tt_status tt_image_init(tt_image *img, int width, int height, int channels, int depth, tt_error *err);
 /*
@@ -100,15 +121,22 @@ tt_status tt_image_can_write(int channels, int depth, const char *path, const tt
 /* ... and would the format hold so many pixels? (JPEG: 65500 a side) Checked before work starts, too. */
 tt_status tt_image_can_hold(int width, int height, const char *path, const tt_write_options *o, tt_error *err);
 
-/* For the formats: tt_image_init() unless the limits forbid such a picture (TT_ERR_MEMORY). */
-tt_status tt_image_allocate(tt_image *img, uint64_t width, uint64_t height, int channels, int depth,
-                            const char *label, const tt_image_limits *limits, tt_error *err);
+/* For the formats: the size of a picture, unless the limits forbid so many pixels (TT_ERR_MEMORY). */
+tt_status tt_image_measure(tt_image *img, uint64_t width, uint64_t height, int channels, int depth,
+                           const char *label, const tt_image_limits *limits, tt_error *err);
 /* A copy; an empty blob for size 0. TT_ERR_MEMORY. The old contents of *to are freed. */
 tt_status tt_blob_set(tt_blob *to, const void *bytes, size_t size, tt_error *err);
 void tt_blob_clear(tt_blob *b);
 
+/* What a format tells of a picture that is being read. */
+typedef struct tt_decoding {
+    void *decoder;
+    bool whole;    /* rows come all at once or not at all */
+    uint64_t held; /* bytes that are in memory from the first row to the last: of a progressive JPEG */
+} tt_decoding;
+
 /*
- * One format, listed in src/image/formats.c. decode() gives the pixels as they lie in the file and the metadata
+ * One format, listed in src/image/formats.c. Reading gives the pixels as they lie in the file and the metadata
  * unchecked: orientation, EXIF and profile are seen to by image.c for all formats. begin() gets them seen to.
  */
 typedef struct tt_image_format {
@@ -116,8 +144,11 @@ typedef struct tt_image_format {
     const char *const *endings;    /* "png", NULL */
     int max_side;                  /* pixels, when writing */
     bool (*probe)(const unsigned char *bytes, size_t size);
-    tt_status (*decode)(tt_image *img, const unsigned char *bytes, size_t size, const char *label,
-                        const tt_image_limits *limits, tt_error *err);
+    /* Up to the pixels. head stays until close(); all but the samples is written there, at the latest by close(). Nothing
+     * is left after a failure, and close() comes in any other case; what it does not free, it reads on to the end. */
+    tt_status (*open)(tt_decoding *d, tt_image *head, tt_file *in, const tt_image_limits *limits, tt_error *err);
+    tt_status (*read)(void *decoder, void *samples, int n, tt_error *err);
+    tt_status (*close)(void *decoder, bool whole, tt_error *err);
     /* whether such samples can be stored; NULL sentence if yes */
     const char *(*refuses)(int channels, int depth);
     /* Writes through `put` as it goes; put returns false when the disk is full. All but the samples of img, which stays

@@ -36,19 +36,25 @@ typedef struct reading {
     struct jpeg_decompress_struct d;
     struct jpeg_source_mgr source;
     struct jpeg_progress_mgr progress;
-    const char *label;
+    tt_file *in;
     const tt_image_limits *limits;
     tt_image *img;
     tt_error *err;
     tt_status st; /* of our own functions, whose sentence is written */
-    const unsigned char *bytes;
-    size_t size;
-    bool created, started, truncated;
+    uint64_t at;    /* of the file: where the bytes at hand begin */
+    const unsigned char *piece; /* and these */
+    size_t piece_size;
+    uint64_t coefficients; /* that are gathered before the first row comes out */
+    bool created, sized, started, truncated;
+    bool broken;   /* what still comes cannot be had, and is done without */
+    unsigned char *samples; /* rows wanted */
+    int rows;
     double known; /* share of the picture that was there when the file broke off or was found damaged */
     bool harm;     /* something was found that costs pixels: `text` says what was first */
     char text[JMSG_LENGTH_MAX];
     unsigned char *line; /* CMYK */
     tt_icc_cmyk *cmyk;
+    unsigned char buffer[BUFFER];
 } reading;
 
 static bool is_jpeg(const unsigned char *bytes, size_t size)
@@ -122,11 +128,20 @@ static void nothing(j_decompress_ptr d)
     (void)d;
 }
 
-/* All there is was given at once, so that asking for more is the end. A made-up end marker lets libjpeg finish. */
-static boolean end_of_file(j_decompress_ptr d)
+/* Where there are no more bytes, a made-up end marker lets libjpeg finish. */
+static boolean next_piece(j_decompress_ptr d)
 {
     static const JOCTET end[2] = {0xff, JPEG_EOI};
     reading *r = (reading *)d->err;
+    const uint64_t at = r->at + r->piece_size;
+    const unsigned char *piece;
+    const size_t n = tt_file_piece(r->in, at, r->buffer, BUFFER, &piece);
+    if (n) {
+        r->at = at;
+        r->piece = d->src->next_input_byte = piece;
+        r->piece_size = d->src->bytes_in_buffer = n;
+        return TRUE;
+    }
     r->truncated = true;
     harmed(r, "the file ends too early");
     d->src->next_input_byte = end;
@@ -136,6 +151,7 @@ static boolean end_of_file(j_decompress_ptr d)
 
 static void skip(j_decompress_ptr d, long n)
 {
+    const reading *r = (reading *)d->err;
     while (n > 0) {
         if ((size_t)n <= d->src->bytes_in_buffer) {
             d->src->next_input_byte += n;
@@ -143,8 +159,8 @@ static void skip(j_decompress_ptr d, long n)
             return;
         }
         n -= (long)d->src->bytes_in_buffer;
-        (void)end_of_file(d);
-        if (((reading *)d->err)->limits->salvage)
+        (void)next_piece(d);
+        if (r->truncated && r->limits->salvage)
             return; /* the made-up end must not be skipped */
     }
 }
@@ -155,10 +171,11 @@ static void count_scans(j_common_ptr c)
         give_up((reading *)c->err, "more than 100 scans");
 }
 
-static size_t reached(const reading *r)
+static unsigned long long reached(const reading *r)
 {
     const JOCTET *at = r->source.next_input_byte;
-    return at >= r->bytes && at <= r->bytes + r->size ? (size_t)(at - r->bytes) : r->size;
+    const bool in_piece = r->piece_size && at >= r->piece && at <= r->piece + r->piece_size;
+    return in_piece ? r->at + (uint64_t)(at - r->piece) : r->in->size;
 }
 
 static void check(reading *r, tt_status st)
@@ -234,26 +251,16 @@ static void take_metadata(reading *r)
     }
 }
 
-/* A progressive picture is gathered as coefficients, two bytes each, beside the samples that come of them. */
-static tt_status can_be_gathered(reading *r, int channels)
+/* A picture in several scans is gathered as coefficients, two bytes each. */
+static uint64_t count_coefficients(struct jpeg_decompress_struct *d)
 {
-    struct jpeg_decompress_struct *d = &r->d;
-    const uint64_t samples = (uint64_t)d->image_width * d->image_height * (uint64_t)channels;
-    uint64_t coefficients = 0;
-    if (!r->limits->max_bytes || !jpeg_has_multiple_scans(d))
-        return TT_OK;
-    for (int i = 0; i < d->num_components; i++)
-        coefficients += (uint64_t)d->comp_info[i].width_in_blocks * d->comp_info[i].height_in_blocks * DCTSIZE2;
-    if (samples + 2 * coefficients <= r->limits->max_bytes)
-        return TT_OK;
-    return tt_fail(r->err, TT_ERR_MEMORY,
-                   "%s: a progressive JPEG of %u x %u pixels takes %.0f MiB to decode, more than the %.0f MiB allowed",
-                   r->label, (unsigned)d->image_width, (unsigned)d->image_height,
-                   ceil((double)(samples + 2 * coefficients) / (1 << 20)),
-                   floor((double)r->limits->max_bytes / (1 << 20)));
+    uint64_t n = 0;
+    for (int i = 0; i < d->num_components && jpeg_has_multiple_scans(d); i++)
+        n += (uint64_t)d->comp_info[i].width_in_blocks * d->comp_info[i].height_in_blocks * DCTSIZE2;
+    return n;
 }
 
-/* Colours as they will come, the picture to hold them, and the file's words for them. */
+/* Colours as they will come, the picture's size, and the file's words for them. */
 static void prepare(reading *r)
 {
     struct jpeg_decompress_struct *d = &r->d;
@@ -280,10 +287,11 @@ static void prepare(reading *r)
         break;
     default:
         check(r, tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: a JPEG of %d components, whose colours are unknown",
-                         r->label, d->num_components));
+                         r->in->name, d->num_components));
     }
-    check(r, can_be_gathered(r, channels));
-    check(r, tt_image_allocate(img, d->image_width, d->image_height, channels, 8, r->label, r->limits, r->err));
+    check(r, tt_image_measure(img, d->image_width, d->image_height, channels, 8, r->in->name, r->limits, r->err));
+    r->sized = true;
+    r->coefficients = count_coefficients(d);
     img->format = "JPEG";
     img->file_depth = 8;
     img->file_colour = colour;
@@ -300,18 +308,16 @@ static void prepare(reading *r)
         check(r, tt_fail_memory(r->err, (size_t)d->image_width * 4));
 }
 
-static void read_all(reading *r)
+static void read_head(reading *r)
 {
     struct jpeg_decompress_struct *d = &r->d;
     jpeg_create_decompress(d);
     r->created = true;
     r->source.init_source = nothing;
-    r->source.fill_input_buffer = end_of_file;
+    r->source.fill_input_buffer = next_piece;
     r->source.skip_input_data = skip;
     r->source.resync_to_restart = jpeg_resync_to_restart;
     r->source.term_source = nothing;
-    r->source.next_input_byte = r->bytes;
-    r->source.bytes_in_buffer = r->size;
     d->src = &r->source;
     r->progress.progress_monitor = count_scans;
     d->progress = &r->progress;
@@ -320,30 +326,44 @@ static void read_all(reading *r)
     jpeg_save_markers(d, JPEG_APP0 + 13, 0xffff);
     (void)jpeg_read_header(d, TRUE);
     prepare(r);
+}
+
+static void start(reading *r)
+{
+    struct jpeg_decompress_struct *d = &r->d;
     /* a progressive picture is gathered in memory, two bytes a sample; nothing honest takes much more */
     const uint64_t samples = (uint64_t)d->image_width * d->image_height * (uint64_t)d->num_components;
-    const uint64_t most = samples * 4 + ((uint64_t)64 << 20) + 2 * (uint64_t)r->size;
+    const uint64_t most = samples * 4 + ((uint64_t)64 << 20) + 2 * r->in->size;
     d->mem->max_memory_to_use = most < LONG_MAX ? (long)most : LONG_MAX;
     d->dct_method = JDCT_ISLOW;
     (void)jpeg_start_decompress(d);
     r->started = true;
+}
+
+static void read_rows(reading *r)
+{
     const size_t row = (size_t)r->img->width * (size_t)r->img->channels;
-    while (d->output_scanline < d->output_height) {
-        unsigned char *to = (unsigned char *)r->img->samples + d->output_scanline * row;
-        JSAMPROW rows[1] = {r->cmyk ? r->line : to};
-        (void)jpeg_read_scanlines(d, rows, 1);
+    if (!r->started)
+        start(r);
+    for (; r->rows; r->rows--, r->samples += row) {
+        JSAMPROW rows[1] = {r->cmyk ? r->line : r->samples};
+        (void)jpeg_read_scanlines(&r->d, rows, 1);
         if (r->cmyk)
-            tt_icc_cmyk_row(r->cmyk, to, r->line, (size_t)r->img->width);
+            tt_icc_cmyk_row(r->cmyk, r->samples, r->line, (size_t)r->img->width);
     }
-    (void)jpeg_finish_decompress(d); /* reads on to the end marker */
+}
+
+static void read_tail(reading *r)
+{
+    (void)jpeg_finish_decompress(&r->d); /* reads on to the end marker */
 }
 
 /* False: r->st or r->text says why. */
-static bool read_guarded(reading *r)
+static bool read_guarded(reading *r, void (*part)(reading *))
 {
     if (setjmp(r->jump))
         return false;
-    read_all(r);
+    part(r);
     return true;
 }
 
@@ -355,57 +375,91 @@ static tt_status sentence(reading *r)
     case JERR_NO_BACKING_STORE:
     case JERR_WIDTH_OVERFLOW:
     case JERR_IMAGE_TOO_BIG:
-        return tt_fail(r->err, TT_ERR_MEMORY, "%s: not enough memory for this JPEG: %s", r->label, r->text);
+        return tt_fail(r->err, TT_ERR_MEMORY, "%s: not enough memory for this JPEG: %s", r->in->name, r->text);
     case JERR_BAD_PRECISION:
-        return tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: a JPEG of %d bits a sample; only 8 are read", r->label,
+        return tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: a JPEG of %d bits a sample; only 8 are read", r->in->name,
                        r->d.data_precision);
     case JERR_SOF_UNSUPPORTED:
     case JERR_CONVERSION_NOTIMPL:
     case JERR_COMPONENT_COUNT:
     case JERR_CCIR601_NOTIMPL:
     case JERR_FRACT_SAMPLE_NOTIMPL:
-        return tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: a JPEG of a kind that is not read: %s", r->label, r->text);
+        return tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: a JPEG of a kind that is not read: %s", r->in->name, r->text);
     default:
         break;
     }
     const char *how = r->truncated ? "truncated" : "damaged";
-    if (!r->img->samples)
-        return tt_fail(r->err, TT_ERR_FORMAT, "%s: %s JPEG, byte %zu: %s", r->label, how, reached(r), r->text);
-    return tt_fail(r->err, TT_ERR_FORMAT, "%s: %s JPEG, byte %zu, row %u of %u: %s", r->label, how, reached(r),
+    if (!r->sized)
+        return tt_fail(r->err, TT_ERR_FORMAT, "%s: %s JPEG, byte %llu: %s", r->in->name, how, reached(r), r->text);
+    return tt_fail(r->err, TT_ERR_FORMAT, "%s: %s JPEG, byte %llu, row %u of %u: %s", r->in->name, how, reached(r),
                    (unsigned)r->d.output_scanline, (unsigned)r->d.image_height, r->text);
 }
 
-static tt_status decode(tt_image *img, const unsigned char *bytes, size_t size, const char *label,
-                        const tt_image_limits *limits, tt_error *err)
+/* One part of the reading; where it fails, what is known is kept if that is wanted. */
+static tt_status read_part(reading *r, void (*part)(reading *), tt_error *err)
 {
-    reading *r = calloc(1, sizeof *r); /* large, and libjpeg keeps pointers into it */
-    tt_status st = TT_OK;
-    if (!r)
-        return tt_fail_memory(err, sizeof *r);
-    r->label = label;
-    r->limits = limits;
-    r->img = img;
     r->err = err;
-    r->bytes = bytes;
-    r->size = size;
-    r->d.err = jpeg_std_error(&r->errors);
-    r->errors.error_exit = on_error;
-    r->errors.emit_message = on_message;
-    r->errors.output_message = no_output;
-    const bool whole = read_guarded(r);
+    const bool whole = read_guarded(r, part);
     if (r->st)
-        st = r->st;
-    else if (!whole && !(limits->salvage && r->started && r->d.output_scanline))
-        st = sentence(r);
-    else if (r->harm)
-        img->missing = 1 - r->known;
+        return r->st;
+    if (!whole && !(r->limits->salvage && r->started && r->d.output_scanline))
+        return sentence(r);
+    r->broken = !whole;
+    if (r->harm)
+        r->img->missing = 1 - r->known;
     else if (!whole)
-        img->missing = 1 - (double)r->d.output_scanline / r->d.output_height;
+        r->img->missing = 1 - (double)r->d.output_scanline / r->d.output_height;
+    return TT_OK;
+}
+
+static void forget_reading(reading *r)
+{
     if (r->created)
         jpeg_destroy_decompress(&r->d);
     tt_icc_cmyk_free(r->cmyk);
     free(r->line);
     free(r);
+}
+
+static tt_status begin_reading(tt_decoding *decoding, tt_image *head, tt_file *in, const tt_image_limits *limits,
+                               tt_error *err)
+{
+    reading *r = malloc(sizeof *r); /* libjpeg keeps pointers into it */
+    if (!r)
+        return tt_fail_memory(err, sizeof *r);
+    memset(r, 0, offsetof(reading, buffer));
+    r->in = in;
+    r->limits = limits;
+    r->img = head;
+    r->d.err = jpeg_std_error(&r->errors);
+    r->errors.error_exit = on_error;
+    r->errors.emit_message = on_message;
+    r->errors.output_message = no_output;
+    const tt_status st = read_part(r, read_head, err);
+    if (st)
+        forget_reading(r);
+    else
+        *decoding = (tt_decoding){.decoder = r, .held = 2 * r->coefficients};
+    return st;
+}
+
+static tt_status read_on(void *decoder, void *samples, int n, tt_error *err)
+{
+    reading *r = decoder;
+    if (r->limits->salvage) /* what is missing is black */
+        memset(samples, 0, (size_t)n * (size_t)r->img->width * (size_t)r->img->channels);
+    if (r->broken)
+        return TT_OK;
+    r->samples = samples;
+    r->rows = n;
+    return read_part(r, read_rows, err);
+}
+
+static tt_status end_reading(void *decoder, bool whole, tt_error *err)
+{
+    reading *r = decoder;
+    const tt_status st = whole && !r->broken ? read_part(r, read_tail, err) : TT_OK;
+    forget_reading(r);
     return st;
 }
 
@@ -626,7 +680,9 @@ const tt_image_format tt_image_jpeg = {
     .endings = endings,
     .max_side = JPEG_MAX_DIMENSION,
     .probe = is_jpeg,
-    .decode = decode,
+    .open = begin_reading,
+    .read = read_on,
+    .close = end_reading,
     .refuses = refuses,
     .begin = begin,
     .rows = rows,

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <png.h>
 #include <setjmp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ enum {
     CHUNK_MOST = 8 << 20, /* bytes of a chunk other than pixels, decompressed */
     CHUNKS_KEPT = 128,
     SIDE_MOST = 1000000,
+    BUFFER = 1 << 16, /* bytes of the file at hand */
 };
 
 static const unsigned char magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
@@ -29,18 +31,24 @@ typedef struct reading {
     jmp_buf jump;
     png_structp png;
     png_infop info;
-    const char *label;
+    tt_file *in;
     const tt_image_limits *limits;
     tt_image *img;
     tt_error *err;
     tt_status st; /* of our own functions, whose sentence is written */
-    const unsigned char *bytes;
-    size_t size, at;
+    uint64_t size, at;
+    const unsigned char *piece; /* the bytes from `at` on that are at hand */
+    size_t left;
     bool truncated;
     size_t refused; /* bytes that malloc() did not have */
+    int passes;     /* 1: not interlaced */
+    bool begun, broken; /* broken: what still comes cannot be had, and is done without */
+    unsigned char *samples; /* rows wanted */
+    int rows;
     int row, pass;  /* reached */
     uint64_t pixels;
     char text[128]; /* libpng's complaint */
+    unsigned char buffer[BUFFER];
 } reading;
 
 static bool is_png(const unsigned char *bytes, size_t size)
@@ -78,12 +86,23 @@ static void release(png_structp png, png_voidp p)
 static void fetch(png_structp png, png_bytep to, size_t n)
 {
     reading *r = png_get_io_ptr(png);
-    if (n > r->size - r->at) {
+    bool enough = n <= r->size - r->at;
+    while (n && enough) {
+        if (!r->left)
+            r->left = tt_file_piece(r->in, r->at, r->buffer, BUFFER, &r->piece);
+        const size_t take = n < r->left ? n : r->left;
+        enough = take > 0;
+        memcpy(to, r->piece, take);
+        to += take;
+        n -= take;
+        r->piece += take;
+        r->left -= take;
+        r->at += take;
+    }
+    if (!enough) {
         r->truncated = true;
         png_error(png, "the file ends too early");
     }
-    memcpy(to, r->bytes + r->at, n);
-    r->at += n;
 }
 
 static uint32_t be32(const unsigned char *p)
@@ -98,22 +117,23 @@ static uint32_t be32(const unsigned char *p)
  */
 static tt_status look_ahead(reading *r)
 {
-    const unsigned char *p = r->bytes;
+    unsigned char p[33];
     bool pixels = false;
-    if (r->size < 33 || be32(p + 8) != 13 || memcmp(p + 12, "IHDR", 4))
-        return tt_fail(r->err, TT_ERR_FORMAT, "%s: damaged PNG: no complete header", r->label);
-    for (size_t at = 8; r->size - at >= 8;) { /* length (4) type (4) data CRC (4) */
-        const uint32_t n = be32(p + at);
-        const bool idat = !memcmp(p + at + 4, "IDAT", 4), fits = r->size - at >= 12 && n <= r->size - at - 12;
+    if (tt_file_read(r->in, 0, p, 33) < 33 || be32(p + 8) != 13 || memcmp(p + 12, "IHDR", 4))
+        return tt_fail(r->err, TT_ERR_FORMAT, "%s: damaged PNG: no complete header", r->in->name);
+    for (uint64_t at = 8; r->size - at >= 8;) { /* length (4) type (4) data CRC (4) */
+        const size_t got = tt_file_read(r->in, at, p, 12);
+        const uint32_t n = got < 8 ? UINT32_MAX : be32(p);
+        const bool idat = got >= 8 && !memcmp(p + 4, "IDAT", 4), fits = r->size - at >= 12 && n <= r->size - at - 12;
         if (!fits) {
             r->size = idat ? r->size : at;
             break;
         }
         pixels = pixels || idat;
-        if (!pixels && !memcmp(p + at + 4, "acTL", 4) && n >= 8 && be32(p + at + 8) > 1)
+        if (!pixels && !memcmp(p + 4, "acTL", 4) && n >= 8 && be32(p + 8) > 1)
             return tt_fail(r->err, TT_ERR_UNSUPPORTED, "%s: an animated PNG (%u frames); only single pictures are read",
-                           r->label, be32(p + at + 8));
-        at += 12 + (size_t)n;
+                           r->in->name, be32(p + 8));
+        at += 12 + (uint64_t)n;
     }
     return TT_OK;
 }
@@ -222,26 +242,7 @@ static void take_colour(reading *r)
     }
 }
 
-static void take_rows(reading *r)
-{
-    tt_image *img = r->img;
-    const size_t row = (size_t)img->width * tt_image_pixel_bytes(img);
-    const int passes = png_set_interlace_handling(r->png);
-    png_start_read_image(r->png);
-    for (r->pass = 0; r->pass < passes; r->pass++)
-        for (r->row = 0; r->row < img->height; r->row++) {
-            png_bytep to = (png_bytep)img->samples + (size_t)r->row * row;
-            /* to save an interlaced picture that breaks off, pixels known stand in for neighbours unknown */
-            const bool blocks = r->limits->salvage && passes > 1;
-            png_read_row(r->png, blocks ? NULL : to, blocks ? to : NULL);
-            if (passes == 1)
-                r->pixels += (uint64_t)img->width;
-            else if (PNG_ROW_IN_INTERLACE_PASS((png_uint_32)r->row, r->pass))
-                r->pixels += (uint64_t)PNG_PASS_COLS(img->width, r->pass);
-        }
-}
-
-static void read_all(reading *r)
+static void read_head(reading *r)
 {
     static const char *const colours[] = {"grey", "", "RGB", "palette", "grey and alpha", "", "RGB and alpha"};
     png_set_user_limits(r->png, SIDE_MOST, SIDE_MOST);
@@ -265,57 +266,133 @@ static void read_all(reading *r)
         png_set_swap(r->png);
 #endif
     const int channels = (colour & PNG_COLOR_MASK_COLOR ? 3 : 1) + (colour & PNG_COLOR_MASK_ALPHA || clear);
-    check(r, tt_image_allocate(r->img, png_get_image_width(r->png, r->info), png_get_image_height(r->png, r->info),
-                               channels, depth == 16 ? 16 : 8, r->label, r->limits, r->err));
+    check(r, tt_image_measure(r->img, png_get_image_width(r->png, r->info), png_get_image_height(r->png, r->info),
+                              channels, depth == 16 ? 16 : 8, r->in->name, r->limits, r->err));
     r->img->format = "PNG";
     r->img->file_depth = depth;
     r->img->file_colour = colours[colour];
     take_colour(r);
     take_metadata(r);
-    take_rows(r);
+    r->passes = png_set_interlace_handling(r->png);
+}
+
+static void read_rows(reading *r)
+{
+    const size_t row = (size_t)r->img->width * tt_image_pixel_bytes(r->img);
+    if (!r->begun)
+        png_start_read_image(r->png);
+    r->begun = true;
+    for (int n = r->rows; n; n--, r->samples += row) {
+        png_read_row(r->png, r->samples, NULL);
+        r->pixels += (uint64_t)r->img->width;
+        r->row++;
+    }
+}
+
+/* All of them, several times over. */
+static void read_interlaced(reading *r)
+{
+    const tt_image *img = r->img;
+    const size_t row = (size_t)img->width * tt_image_pixel_bytes(img);
+    png_start_read_image(r->png);
+    for (r->pass = 0; r->pass < r->passes; r->pass++)
+        for (r->row = 0; r->row < img->height; r->row++) {
+            png_bytep to = r->samples + (size_t)r->row * row;
+            /* to save a picture that breaks off, pixels known stand in for neighbours unknown */
+            const bool blocks = r->limits->salvage;
+            png_read_row(r->png, blocks ? NULL : to, blocks ? to : NULL);
+            if (PNG_ROW_IN_INTERLACE_PASS((png_uint_32)r->row, r->pass))
+                r->pixels += (uint64_t)PNG_PASS_COLS(img->width, r->pass);
+        }
+}
+
+static void read_tail(reading *r)
+{
     png_read_end(r->png, r->info);
     take_metadata(r);
 }
 
 /* False: r->st or r->text says why. */
-static bool read_guarded(reading *r)
+static bool read_guarded(reading *r, void (*part)(reading *))
 {
     if (setjmp(r->jump))
         return false;
-    read_all(r);
+    part(r);
     return true;
 }
 
-static tt_status decode(tt_image *img, const unsigned char *bytes, size_t size, const char *label,
-                        const tt_image_limits *limits, tt_error *err)
+/* One part of the reading; where it fails, what is known is kept if that is wanted. */
+static tt_status read_part(reading *r, void (*part)(reading *), tt_error *err)
 {
-    reading r = {.label = label, .limits = limits, .img = img, .err = err, .bytes = bytes, .size = size};
-    tt_status st = look_ahead(&r);
-    if (st)
-        return st;
-    r.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning, &r, allocate, release);
-    r.info = r.png ? png_create_info_struct(r.png) : NULL;
-    if (!r.info) {
-        png_destroy_read_struct(&r.png, NULL, NULL);
-        return tt_fail_memory(err, sizeof r);
-    }
-    const bool whole = read_guarded(&r);
-    png_destroy_read_struct(&r.png, &r.info, NULL);
-    if (r.st)
-        return r.st;
-    if (r.refused) /* also where libpng would go on without: no metadata is lost for want of memory */
-        return tt_fail_memory(err, r.refused);
+    r->err = err;
+    const bool whole = read_guarded(r, part);
+    if (r->st)
+        return r->st;
+    if (r->refused) /* also where libpng would go on without: no metadata is lost for want of memory */
+        return tt_fail_memory(err, r->refused);
     if (whole)
         return TT_OK;
-    if (limits->salvage && r.pixels) {
-        img->missing = 1 - (double)r.pixels / ((double)img->width * img->height);
+    if (r->limits->salvage && r->pixels) {
+        r->img->missing = 1 - (double)r->pixels / ((double)r->img->width * r->img->height);
+        r->broken = true;
         return TT_OK;
     }
-    const char *how = r.truncated ? "truncated" : "damaged";
-    if (!img->samples)
-        return tt_fail(err, TT_ERR_FORMAT, "%s: %s PNG, byte %zu: %s", label, how, r.at, r.text);
-    return tt_fail(err, TT_ERR_FORMAT, "%s: %s PNG, byte %zu, row %d of %d%s: %s", label, how, r.at, r.row,
-                   img->height, r.pass ? " (interlaced)" : "", r.text);
+    const char *how = r->truncated ? "truncated" : "damaged";
+    if (!r->passes)
+        return tt_fail(err, TT_ERR_FORMAT, "%s: %s PNG, byte %llu: %s", r->in->name, how, (unsigned long long)r->at,
+                       r->text);
+    return tt_fail(err, TT_ERR_FORMAT, "%s: %s PNG, byte %llu, row %d of %d%s: %s", r->in->name, how,
+                   (unsigned long long)r->at, r->row, r->img->height, r->pass ? " (interlaced)" : "", r->text);
+}
+
+static void forget_reading(reading *r)
+{
+    png_destroy_read_struct(&r->png, &r->info, NULL);
+    free(r);
+}
+
+static tt_status begin_reading(tt_decoding *d, tt_image *head, tt_file *in, const tt_image_limits *limits, tt_error *err)
+{
+    reading *r = malloc(sizeof *r);
+    if (!r)
+        return tt_fail_memory(err, sizeof *r);
+    memset(r, 0, offsetof(reading, buffer));
+    r->in = in;
+    r->limits = limits;
+    r->img = head;
+    r->err = err;
+    r->size = in->size;
+    tt_status st = look_ahead(r);
+    if (!st) {
+        r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, on_error, on_warning, r, allocate, release);
+        r->info = r->png ? png_create_info_struct(r->png) : NULL;
+        st = r->info ? read_part(r, read_head, err) : tt_fail_memory(err, sizeof *r);
+    }
+    if (st)
+        forget_reading(r);
+    else
+        *d = (tt_decoding){.decoder = r, .whole = r->passes > 1};
+    return st;
+}
+
+static tt_status read_on(void *decoder, void *samples, int n, tt_error *err)
+{
+    reading *r = decoder;
+    if (r->limits->salvage) /* what is missing is black */
+        memset(samples, 0, (size_t)n * (size_t)r->img->width * tt_image_pixel_bytes(r->img));
+    if (r->broken)
+        return TT_OK;
+    r->samples = samples;
+    r->rows = n;
+    return read_part(r, r->passes > 1 ? read_interlaced : read_rows, err);
+}
+
+static tt_status end_reading(void *decoder, bool whole, tt_error *err)
+{
+    reading *r = decoder;
+    const tt_status st = whole && !r->broken ? read_part(r, read_tail, err) : TT_OK;
+    forget_reading(r);
+    return st;
 }
 
 /* Writing. */
@@ -536,7 +613,9 @@ const tt_image_format tt_image_png = {
     .endings = endings,
     .max_side = INT_MAX,
     .probe = is_png,
-    .decode = decode,
+    .open = begin_reading,
+    .read = read_on,
+    .close = end_reading,
     .refuses = refuses,
     .begin = begin,
     .rows = rows,
