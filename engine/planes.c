@@ -120,6 +120,17 @@ void tt_planes_read(tt_pool *pool, const tt_kernels *k, const tt_pixels *p, int 
     each(pool, planes * w->h, read_row, &r);
 }
 
+void tt_planes_reach(int height, const tt_window *w, tt_extend e, int *lo, int *hi)
+{
+    *lo = height - 1;
+    *hi = 0;
+    for (int i = w->y0; i < w->y0 + w->h; i++) {
+        const int y = continued(i, height, e);
+        *lo = y < *lo ? y : *lo;
+        *hi = y > *hi ? y : *hi;
+    }
+}
+
 typedef struct writing {
     const tt_kernels *k;
     const tt_pixels *p;

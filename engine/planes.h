@@ -41,6 +41,8 @@ typedef struct tt_window {
 /* dst [planes,h,w]: the first `planes` channels. pool may be NULL here and below. */
 void tt_planes_read(tt_pool *pool, const tt_kernels *k, const tt_pixels *p, int planes, const tt_window *w,
                     tt_extend e, float *dst);
+/* The first and the last row of the picture, `height` rows of it, that a window reads. */
+void tt_planes_reach(int height, const tt_window *w, tt_extend e, int *lo, int *hi);
 /* h rows of w floats, `stride` apart, of one channel to (y, x) on. */
 void tt_planes_write(tt_pool *pool, const tt_kernels *k, const tt_pixels *p, int channel, int y, int x, int h,
                      int w, const float *src, ptrdiff_t stride);

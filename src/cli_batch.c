@@ -3,7 +3,6 @@
 
 #include "engine/status.h"
 #include "kernels/cpu.h"
-#include "src/image/icc.h"
 #include "src/output.h"
 
 #include <stdlib.h>
@@ -71,47 +70,50 @@ static void narrow(uint8_t *to, const uint16_t *from, size_t n)
         to[i] = (uint8_t)((from[i] + 128u) / 257);
 }
 
-/* 8 bits to 16 and back: 255 is 65535, and each of the 256 levels comes back as itself. */
-static tt_status set_depth(tt_image *img, int depth, tt_error *err)
+/* 255 is 65535, and each of the 256 levels comes back as itself. */
+static tt_status make_shallow(tt_image *img, tt_error *err)
 {
     const size_t n = (size_t)img->width * (size_t)img->height * (size_t)img->channels;
-    if (img->depth == depth)
+    if (img->depth == 8)
         return TT_OK;
-    if (depth == 16) {
-        uint16_t *to = malloc(2 * n);
-        const uint8_t *from = img->samples;
-        if (!to)
-            return tt_fail_memory(err, 2 * n);
-        for (size_t i = 0; i < n; i++)
-            to[i] = (uint16_t)(from[i] * 257);
-        free(img->samples);
-        img->samples = to;
-    } else {
-        uint8_t *to = malloc(n);
-        if (!to)
-            return tt_fail_memory(err, n);
-        narrow(to, img->samples, n);
-        free(img->samples);
-        img->samples = to;
-    }
-    img->depth = depth;
+    uint8_t *to = malloc(n);
+    if (!to)
+        return tt_fail_memory(err, n);
+    narrow(to, img->samples, n);
+    free(img->samples);
+    img->samples = to;
+    img->depth = 8;
     return TT_OK;
+}
+
+static tt_status open_source(tt_batch *b, const tt_job *j, bool hold, tt_source *in, tt_error *err)
+{
+    const tt_args *a = b->a;
+    const tt_source_options o = {.limits = {a->max_pixels, tt_context_memory(b->c), a->salvage},
+                                 .srgb = a->icc && !strcmp(a->icc, "srgb"),
+                                 .deep = a->depth && !strcmp(a->depth, "16"),
+                                 .held_most = hold ? UINT64_MAX : 0};
+    const tt_status st = tt_source_open(in, j->input, &o, err);
+    if (!st && in->head.missing > 0 && !a->quiet) {
+        tt_progress_end(&b->progress);
+        tt_cli_note("tintype: %s: damaged; %.0f %% of the picture is missing", tt_shown_input(j->input),
+                    in->head.missing < 0.01 ? 1 : 100 * in->head.missing);
+    }
+    return st;
+}
+
+tt_status tt_batch_open(tt_batch *b, const tt_job *j, tt_source *in, tt_error *err)
+{
+    return open_source(b, j, false, in, err);
 }
 
 tt_status tt_batch_load(tt_batch *b, const tt_job *j, tt_image *in, tt_error *err)
 {
-    const tt_args *a = b->a;
-    const tt_image_limits limits = {a->max_pixels, tt_context_memory(b->c), a->salvage};
-    tt_status st = tt_image_read(in, j->input, &limits, err);
-    if (!st && in->missing > 0 && !a->quiet) {
-        tt_progress_end(&b->progress);
-        tt_cli_note("tintype: %s: damaged; %.0f %% of the picture is missing", tt_shown_input(j->input),
-                    in->missing < 0.01 ? 1 : 100 * in->missing);
-    }
-    if (!st && a->icc && !strcmp(a->icc, "srgb"))
-        st = tt_icc_to_srgb(in, err);
-    if (!st && a->depth && !strcmp(a->depth, "16"))
-        st = set_depth(in, 16, err);
+    tt_source s;
+    const tt_status st = open_source(b, j, true, &s, err);
+    *in = s.head;
+    s.head = (tt_image){0};
+    tt_source_clear(&s);
     return st;
 }
 
@@ -130,7 +132,7 @@ tt_status tt_batch_can_write(const tt_batch *b, const tt_job *j, const tt_image 
 tt_status tt_batch_write(tt_batch *b, const tt_job *j, tt_image *out, tt_error *err)
 {
     const tt_write_options w = tt_batch_writing(b->a);
-    const tt_status st = to_8_bits(b->a) ? set_depth(out, 8, err) : TT_OK;
+    const tt_status st = to_8_bits(b->a) ? make_shallow(out, err) : TT_OK;
     if (st)
         return st;
     tt_progress_phase(&b->progress, "writing");

@@ -10,6 +10,7 @@
 #include "src/image/image.h"
 #include "src/inputs.h"
 #include "src/progress.h"
+#include "src/source.h"
 
 typedef struct tt_batch {
     const tt_args *a;
@@ -40,7 +41,9 @@ int tt_batch_end(tt_batch *b, tt_status st, const tt_error *e);
 
 /* ---- for work() ------------------------------------------------------------------------------------ */
 
-/* Read the input as --salvage, --max-pixels, --icc and --depth say. */
+/* The input as --salvage, --max-pixels, --icc and --depth say, to be read row by row. tt_source_clear() in any case. */
+tt_status tt_batch_open(tt_batch *b, const tt_job *j, tt_source *in, tt_error *err);
+/* The same as a whole. */
 tt_status tt_batch_load(tt_batch *b, const tt_job *j, tt_image *in, tt_error *err);
 /* Can such a picture be written there? Asked before the work that makes it. */
 tt_status tt_batch_can_write(const tt_batch *b, const tt_job *j, const tt_image *in, int channels,

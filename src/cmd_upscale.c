@@ -3,6 +3,7 @@
 
 #include "engine/status.h"
 #include "src/image/grey.h"
+#include "src/source.h"
 #include "src/upscale.h"
 
 #include <stdlib.h>
@@ -67,13 +68,14 @@ static void tell_done(tt_batch *b, const tt_job *j, const tt_image *in, const tt
 }
 
 /* What would only be found out after the work is asked before it. */
-static tt_status foresee(tt_batch *b, const tt_job *j, const tt_image *in, tt_report *r, tt_error *err)
+static tt_status foresee(tt_batch *b, const tt_job *j, const tt_source *in, const tt_upscale_to *to, tt_report *r,
+                         tt_error *err)
 {
     const tt_write_options w = tt_batch_writing(b->a);
     const tt_upscale_options o = upscaling(b);
-    tt_status st = tt_batch_can_write(b, j, in, in->channels, err);
+    tt_status st = tt_batch_can_write(b, j, &in->head, in->head.channels, err);
     if (!st)
-        st = tt_upscale_estimate(b->c, b->n, in, &o, r, err);
+        st = tt_upscale_estimate(b->c, b->n, in, &o, to, r, err);
     if (!st)
         st = tt_image_can_hold(r->width, r->height, j->output, &w, err);
     return st;
@@ -83,6 +85,7 @@ static tt_status foresee(tt_batch *b, const tt_job *j, const tt_image *in, tt_re
 typedef struct going {
     tt_batch *b;
     const tt_job *j;
+    int channels;        /* in the file */
     bool grey;           /* it was stored as colour, and so is the result */
     tt_blob icc;         /* ... with this profile */
     tt_image head;       /* borrowed; of the result as it goes into the network's sink */
@@ -121,25 +124,33 @@ static tt_status rows_into_file(void *user, const void *samples, int rows, tt_er
     return st;
 }
 
+static uint64_t file_takes(void *user, int width, int height)
+{
+    const going *g = user;
+    const tt_write_options o = tt_batch_writing(g->b->a);
+    return tt_image_writing_bytes(width, height, g->channels, g->j->output, &o);
+}
+
 static tt_status work(tt_batch *b, const tt_job *j, tt_error *err)
 {
     const tt_upscale_options o = upscaling(b);
     going g = {.b = b, .j = j};
-    const tt_upscale_to to = {begin_file, rows_into_file, &g};
-    tt_image in = {0};
+    const tt_upscale_to to = {begin_file, rows_into_file, file_takes, &g};
+    tt_source in;
     tt_report r = {0};
-    tt_status st = tt_batch_load(b, j, &in, err);
-    g.grey = !st && tt_image_only_grey(&in);
+    tt_status st = tt_batch_open(b, j, &in, err);
+    g.channels = in.head.channels;
+    g.grey = !st && in.only_grey;
     if (g.grey) { /* through the network as grey: three colours would not come out as equal as they went in */
-        tt_image_to_grey(&in);
-        g.icc = in.icc;
-        in.icc = (tt_blob){0};
+        tt_source_to_grey(&in);
+        g.icc = in.head.icc;
+        in.head.icc = (tt_blob){0};
     }
-    if (st || (st = foresee(b, j, &in, &r, err)))
+    if (st || (st = foresee(b, j, &in, &to, &r, err)))
         goto done;
     if (b->a->dry_run) {
         tt_progress_end(&b->progress);
-        tell_plan(b, j, &in, &r);
+        tell_plan(b, j, &in.head, &r);
         goto done;
     }
     if ((st = tt_job_prepare(j, err)))
@@ -151,11 +162,11 @@ static tt_status work(tt_batch *b, const tt_job *j, tt_error *err)
     if (st)
         goto done;
     tt_progress_end(&b->progress);
-    tell_done(b, j, &in, &r);
+    tell_done(b, j, &in.head, &r);
 done:
     tt_progress_end(&b->progress);
     free(g.line);
-    tt_image_clear(&in);
+    tt_source_clear(&in);
     tt_blob_clear(&g.icc);
     return st;
 }

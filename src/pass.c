@@ -78,12 +78,52 @@ static bool zooms(const tt_pass *p)
     return p->base_w != p->in_w || p->base_h != p->in_h || (p->route == TT_ROUTE_LUMA && p->out_w != p->in_w);
 }
 
+/* `rows` rows of a picture of out_h rows, made by bicubic of one of in_h: four taps, wider where it shrinks, mirrored at
+ * the edges. */
+static tt_span zoomed(int rows, int in_h, int out_h)
+{
+    const double ratio = (double)in_h / out_h, reach = 5 * (ratio > 1 ? ratio : 1) + 4;
+    return (tt_span){(int)fmin(rows * ratio + reach, in_h), (int)fmin(reach, in_h)};
+}
+
+/* Columns beside each other read the same rows. */
+tt_span tt_pass_takes(const tt_pass *p)
+{
+    const int rows = tt_pass_tiles(p) > 1 ? p->down.tile : p->take_rows;
+    const int below = p->down.size - p->border - p->base_h; /* it is mirrored; above, the border is */
+    if (p->net->traits.enlarge_first && zooms(p))
+        return zoomed(rows, p->in_h, p->out_h);
+    return (tt_span){rows > p->border ? rows : p->border + 1, below + 1};
+}
+
+tt_span tt_pass_merges(const tt_pass *p)
+{
+    const int rows = tt_pass_tiles(p) > 1 ? p->tile_out_h : p->give_rows;
+    if (p->route != TT_ROUTE_LUMA)
+        return (tt_span){0};
+    return zooms(p) ? zoomed(rows, p->in_h, p->out_h) : (tt_span){rows, 0};
+}
+
+int tt_pass_ring(const tt_pass *p)
+{
+    enum { BAND = 64 };
+    const bool resampled = p->to_w != p->out_w || p->to_h != p->out_h; /* then the sink puts columns together */
+    const int rows = p->across.count > 1 && !resampled && p->tile_out_h > BAND ? p->tile_out_h : BAND;
+    return rows < p->to_h ? rows : p->to_h;
+}
+
+static uint64_t feed_bytes(const tt_pass *p, tt_span s)
+{
+    return p->source && s.rows ? tt_feed_bytes(p->source, s.rows + s.back) : 0;
+}
+
 static uint64_t buffer_bytes(const tt_pass *p)
 {
     const tt_net_facts *f = &p->net->facts;
-    uint64_t sum = 0;
+    uint64_t sum = feed_bytes(p, tt_pass_takes(p)) + feed_bytes(p, tt_pass_merges(p)) +
+                   (uint64_t)tt_pass_ring(p) * p->result_row;
     if (p->route == TT_ROUTE_LUMA)
-        sum = plane_bytes(3, p->take_rows, p->across.tile) + plane_bytes(3, p->give_rows, p->tile_out_w);
+        sum += plane_bytes(3, p->take_rows, p->across.tile) + plane_bytes(3, p->give_rows, p->tile_out_w);
     if (tt_pass_holds(p))
         sum += plane_bytes(p->route == TT_ROUTE_EACH ? 3 : f->in_channels, p->down.tile, p->across.tile) +
                plane_bytes(f->out_channels, p->tile_out_h, p->tile_out_w);

@@ -11,6 +11,7 @@
 
 #include "src/context.h"
 #include "src/sink.h"
+#include "src/source.h"
 #include "src/tiles.h"
 
 #include <stdbool.h>
@@ -32,6 +33,9 @@ typedef struct tt_pass {
     int out_w, out_h;   /* base times the network's scale */
     int to_w, to_h;     /* after resampling; out_w, out_h where there is none */
     int threads;
+    /* where the memory for these is to be counted: */
+    const tt_source *source; /* what it reads, borrowed; or NULL */
+    size_t result_row;       /* bytes of a row of a result that goes on as it is made; or 0 */
     /* set by tt_pass_plan() */
     tt_extend extend;
     int border;         /* of the extended picture, left and top */
@@ -57,6 +61,17 @@ tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err
 /* For the plan of a tile, lying as in the picture or, upright false, on its side. */
 tt_plan_options tt_pass_plan_options(const tt_pass *p, bool upright);
 int tt_pass_tiles(const tt_pass *p);
+/*
+ * Rows of the picture that are wanted at a time: a window of the network's input is made of `rows` of them, and a later
+ * window begins at most `back` above it. And the same of what is read beside the network's output; nothing: zeros.
+ */
+typedef struct tt_span {
+    int rows, back;
+} tt_span;
+tt_span tt_pass_takes(const tt_pass *p);
+tt_span tt_pass_merges(const tt_pass *p);
+/* Rows that a ring must have for the result to go on as it is made: more where it is put together from columns. */
+int tt_pass_ring(const tt_pass *p);
 /* Whole tiles are held: what goes through the network more than once. */
 bool tt_pass_holds(const tt_pass *p);
 /* Times that each tile goes through the network; and the flops of the whole pass. */
@@ -71,10 +86,9 @@ typedef struct tt_pass_watch {
     double *network_seconds; /* added to */
 } tt_pass_watch;
 
-/* from: samples of in_w x in_h. to: of to_w x to_h; the first `colours` channels are written. Tiles become
- * smaller where memory cannot be had after all. to->ring: rows go to `on` as they are finished, which takes one column of
- * tiles. TT_ERR_NUMERIC, TT_ERR_CANCELLED, TT_ERR_MEMORY. */
-tt_status tt_pass_run(tt_pass *p, tt_pool *pool, const tt_pixels *from, const tt_pixels *to, const tt_sink_next *on,
+/* from: a picture of in_w x in_h. to: of to_w x to_h; the first `colours` channels are written. Tiles become
+ * smaller where memory cannot be had after all. to->ring: at least tt_pass_ring(), and rows go to `on` as they are finished. TT_ERR_NUMERIC, TT_ERR_CANCELLED, TT_ERR_MEMORY. */
+tt_status tt_pass_run(tt_pass *p, tt_pool *pool, tt_source *from, const tt_pixels *to, const tt_sink_next *on,
                       const tt_pass_watch *watch, tt_error *err);
 
 #endif

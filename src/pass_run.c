@@ -14,7 +14,8 @@ typedef struct run {
     tt_pass *p;
     const tt_kernels *k;
     tt_pool *pool;
-    const tt_pixels *from;
+    tt_source *from;
+    tt_feed take, merge; /* its rows for the network, and for what is read beside the network's output */
     const tt_pass_watch *watch;
     tt_plan *plan;  /* of a tile as it lies */
     float *three;   /* LUMA: [3][take_rows][tile w], of which Y is made */
@@ -49,6 +50,13 @@ static tt_status plan_tile(const tt_pass *p, int h, int w, tt_plan **plan, tt_er
     return tt_plan_new(plan, p->net->net, h, w, &o, err);
 }
 
+static tt_status open_feeds(run *r, tt_error *err)
+{
+    const tt_span take = tt_pass_takes(r->p), merge = tt_pass_merges(r->p);
+    const tt_status st = tt_feed_init(&r->take, r->from, take.rows + take.back, err);
+    return st || !merge.rows ? st : tt_feed_init(&r->merge, r->from, merge.rows + merge.back, err);
+}
+
 static tt_status prepare(run *r, const tt_pixels *to, const tt_sink_next *on, tt_error *err)
 {
     const tt_pass *p = r->p;
@@ -69,11 +77,11 @@ static tt_status prepare(run *r, const tt_pixels *to, const tt_sink_next *on, tt
         if (st)
             return st;
     }
-    const tt_status st = tt_sink_init(&r->sink, r->pool, r->k, to, 0, p->colours, p->out_w, p->out_h,
-                                      p->across.count == 1, oh, on, err);
-    if (st)
-        return st;
-    return plan_tile(p, h, w, &r->plan, err);
+    tt_status st = tt_sink_init(&r->sink, r->pool, r->k, to, 0, p->colours, p->out_w, p->out_h,
+                                p->across.count == 1, oh, on, err);
+    if (!st)
+        st = open_feeds(r, err);
+    return st ? st : plan_tile(p, h, w, &r->plan, err);
 }
 
 static void release(run *r)
@@ -87,6 +95,8 @@ static void release(run *r)
     tt_aligned_free(r->mean);
     tt_zoom_clear(&r->zoom);
     tt_sink_clear(&r->sink);
+    tt_feed_clear(&r->take);
+    tt_feed_clear(&r->merge);
     *r = (run){.p = r->p, .k = r->k, .pool = r->pool, .from = r->from, .watch = r->watch};
 }
 
@@ -98,22 +108,54 @@ static bool matlab(const tt_pass *p)
 
 /* ---- into the network ----------------------------------------------------------------------------- */
 
+/* What is read of the picture, and how. */
+typedef struct reading {
+    tt_feed *feed;
+    bool zoomed; /* through the bicubic; else with what stands beyond the edges: */
+    tt_extend extend;
+    int back;       /* tt_span.back */
+    tt_window tile; /* the whole tile's window, which columns beside it read too */
+} reading;
+
+/* The rows that a window reads are there then. */
+static tt_status need(run *r, const reading *a, const tt_window *w, tt_error *err)
+{
+    int lo, hi;
+    const tt_window *rows = tt_pass_tiles(r->p) > 1 ? &a->tile : w;
+    if (a->zoomed)
+        tt_taps_reach(&r->zoom.down, rows->y0, rows->y0 + rows->h, &lo, &hi);
+    else
+        tt_planes_reach(r->p->in_h, rows, a->extend, &lo, &hi);
+    return tt_feed_need(a->feed, lo > a->back ? lo - a->back : 0, hi + 1, err);
+}
+
+/* A window of `planes` channels to [planes][h][w]. */
+static tt_status read_window(run *r, const reading *a, const tt_window *w, int planes, float *to, tt_error *err)
+{
+    const size_t n = (size_t)w->h * (size_t)w->w;
+    const tt_status st = need(r, a, w, err);
+    if (st)
+        return st;
+    for (int c = 0; c < planes && a->zoomed; c++)
+        tt_zoom_read(r->pool, r->k, &r->zoom, &a->feed->at, c, w, to + (size_t)c * n);
+    if (!a->zoomed)
+        tt_planes_read(r->pool, r->k, &a->feed->at, planes, w, a->extend, to);
+    return TT_OK;
+}
+
 /* Rows y0..y1-1 of the tile as the network wants them: to [planes][y1 - y0][tile w]. */
-static void read_rows(run *r, int y0, int y1, float *to)
+static tt_status read_rows(run *r, int y0, int y1, float *to, tt_error *err)
 {
     const tt_pass *p = r->p;
-    const bool luma = p->route == TT_ROUTE_LUMA;
+    const bool luma = p->route == TT_ROUTE_LUMA, zoomed = p->net->traits.enlarge_first && r->zoom.scratch;
+    const int border = zoomed ? 0 : p->border, top = r->down.at - border, left = r->across.at - border;
     const size_t n = (size_t)(y1 - y0) * (size_t)p->across.tile;
+    const tt_window w = {top + y0, left, y1 - y0, p->across.tile};
+    const reading a = {&r->take, zoomed, p->extend, tt_pass_takes(p).back, {top, left, p->down.tile, p->across.tile}};
     float *planes = luma ? r->three : to;
-    tt_window w = {r->down.at + y0, r->across.at, y1 - y0, p->across.tile};
-    if (p->net->traits.enlarge_first && r->zoom.scratch) {
-        for (int c = 0; c < p->colours; c++)
-            tt_zoom_read(r->pool, r->k, &r->zoom, r->from, c, &w, planes + (size_t)c * n);
-    } else {
-        w.y0 -= p->border;
-        w.x0 -= p->border;
-        tt_planes_read(r->pool, r->k, r->from, p->colours, &w, p->extend, planes);
-    }
+    const tt_status st = read_window(r, &a, &w, p->colours, planes, err);
+    if (st)
+        return st;
     if (p->route == TT_ROUTE_GREY) {
         memcpy(to + n, to, n * sizeof *to);
         memcpy(to + 2 * n, to, n * sizeof *to);
@@ -121,6 +163,7 @@ static void read_rows(run *r, int y0, int y1, float *to)
         tt_planes_colour(r->pool, r->k, planes, w.h, w.w, matlab(p) ? tt_ycc_from_rgb : tt_full_ycc_from_rgb);
         memcpy(to, planes, n * sizeof *to);
     }
+    return TT_OK;
 }
 
 /* ---- through it ----------------------------------------------------------------------------------- */
@@ -147,10 +190,9 @@ static tt_status take_rows(void *user, int y0, int y1, float *to, tt_error *err)
 {
     run *r = user;
     const double begun = now();
-    (void)err;
-    read_rows(r, y0, y1, to);
+    const tt_status st = read_rows(r, y0, y1, to, err);
     r->beside += now() - begun;
-    return TT_OK;
+    return st;
 }
 
 static tt_status give_rows(void *user, int y0, int y1, float *rows, tt_error *err)
@@ -296,21 +338,20 @@ static tt_status check_finite(const run *r, const float *kept, ptrdiff_t plane, 
 }
 
 /* Y from the network, Cb and Cr from the picture; [3][h][w] in r->colour. */
-static void merge(run *r, const float *kept, const tt_window *w)
+static tt_status merge(run *r, const float *kept, const tt_window *w, tt_error *err)
 {
     const tt_pass *p = r->p;
-    const size_t n = (size_t)w->h * (size_t)w->w;
-    if (r->zoom.scratch) {
-        for (int c = 0; c < 3; c++)
-            tt_zoom_read(r->pool, r->k, &r->zoom, r->from, c, w, r->colour + (size_t)c * n);
-    } else {
-        tt_planes_read(r->pool, r->k, r->from, 3, w, TT_EXTEND_REPLICATE, r->colour);
-    }
+    const reading a = {&r->merge, r->zoom.scratch, TT_EXTEND_REPLICATE, tt_pass_merges(p).back,
+                       {r->down.from, w->x0, r->down.to - r->down.from, w->w}};
+    const tt_status st = read_window(r, &a, w, 3, r->colour, err);
+    if (st)
+        return st;
     tt_planes_colour(r->pool, r->k, r->colour, w->h, w->w, matlab(p) ? tt_ycc_from_rgb : tt_full_ycc_from_rgb);
     for (int y = 0; y < w->h; y++)
         memcpy(r->colour + (size_t)y * (size_t)w->w, kept + (ptrdiff_t)y * p->tile_out_w,
                (size_t)w->w * sizeof *kept);
     tt_planes_colour(r->pool, r->k, r->colour, w->h, w->w, matlab(p) ? tt_rgb_from_ycc : tt_rgb_from_full_ycc);
+    return TT_OK;
 }
 
 /* Red, green and blue by themselves; the kept part of each, [3][h][w], goes on. */
@@ -321,8 +362,7 @@ static tt_status each_channel(run *r, tt_error *err)
     const tt_window w = {r->down.from, r->across.from, r->down.to - r->down.from, r->across.to - r->across.from};
     const size_t n = (size_t)w.h * (size_t)w.w;
     const tt_watch watch = {.cancel = r->watch->cancel, .progress = on_progress, .user = r};
-    tt_status st = TT_OK;
-    read_rows(r, 0, p->down.tile, r->in);
+    tt_status st = read_rows(r, 0, p->down.tile, r->in, err);
     for (r->plane = 0; r->plane < 3 && !st; r->plane++) {
         const float *in = r->in + (size_t)r->plane * plane;
         st = p->tta ? through_all(r, in, err) : tt_plan_run(r->plan, r->pool, in, r->out, &watch, err);
@@ -349,13 +389,13 @@ static tt_status put_rows(run *r, int y0, int y1, float *rows, tt_error *err)
     float *kept = rows + (ptrdiff_t)(from - top - y0) * p->tile_out_w + (r->across.from - left);
     if (w.h <= 0)
         return TT_OK;
-    const tt_status st = check_finite(r, kept, plane, &w, err);
+    tt_status st = check_finite(r, kept, plane, &w, err);
+    if (!st && p->route == TT_ROUTE_LUMA)
+        st = merge(r, kept, &w, err);
     if (st)
         return st;
-    if (p->route == TT_ROUTE_LUMA) {
-        merge(r, kept, &w);
+    if (p->route == TT_ROUTE_LUMA)
         return tt_sink_put(&r->sink, r->colour, w.w, (ptrdiff_t)w.h * w.w, from, to, w.x0, w.x0 + w.w, err);
-    }
     if (p->route == TT_ROUTE_GREY)
         tt_planes_colour(r->pool, r->k, rows, y1 - y0, p->tile_out_w, tt_full_ycc_from_rgb);
     return tt_sink_put(&r->sink, kept, p->tile_out_w, plane, from, to, w.x0, w.x0 + w.w, err);
@@ -373,8 +413,8 @@ static tt_status run_tile(run *r, int row, int column, tt_error *err)
     if (p->route == TT_ROUTE_EACH) {
         st = each_channel(r, err);
     } else if (p->tta) {
-        read_rows(r, 0, p->down.tile, r->in);
-        st = through_all(r, r->in, err);
+        st = read_rows(r, 0, p->down.tile, r->in, err);
+        st = st ? st : through_all(r, r->in, err);
         st = st ? st : put_rows(r, 0, p->tile_out_h, r->mean, err);
     } else {
         st = through(r, err);
@@ -385,7 +425,7 @@ static tt_status run_tile(run *r, int row, int column, tt_error *err)
     return st;
 }
 
-tt_status tt_pass_run(tt_pass *p, tt_pool *pool, const tt_pixels *from, const tt_pixels *to, const tt_sink_next *on,
+tt_status tt_pass_run(tt_pass *p, tt_pool *pool, tt_source *from, const tt_pixels *to, const tt_sink_next *on,
                       const tt_pass_watch *watch, tt_error *err)
 {
     run r = {.p = p, .k = &p->net->kernels, .pool = pool, .from = from, .watch = watch};
@@ -393,7 +433,7 @@ tt_status tt_pass_run(tt_pass *p, tt_pool *pool, const tt_pixels *from, const tt
     while (st == TT_ERR_MEMORY) {
         /* the budget allows it and the machine does not have it: half as much, as long as there is a way */
         release(&r);
-        if (tt_pass_plan(p, p->bytes / 2, 0, NULL) || (to->ring && p->across.count > 1))
+        if (tt_pass_plan(p, p->bytes / 2, 0, NULL) || (to->ring && to->ring < tt_pass_ring(p)))
             break;
         st = prepare(&r, to, on, err);
     }

@@ -60,7 +60,7 @@ tt_status tt_sink_init(tt_sink *s, tt_pool *pool, const tt_kernels *k, const tt_
                        int planes, int width, int height, bool whole, int tallest, const tt_sink_next *on,
                        tt_error *err)
 {
-    assert(!to->ring || (on && whole && !channel && planes == to->channels));
+    assert(!to->ring || (on && !channel));
     *s = (tt_sink){.pool = pool, .k = k, .to = *to, .channel = channel, .planes = planes, .width = width,
                    .height = height, .resample = width != to->width || height != to->height,
                    .tallest = tallest, .on = on ? *on : (tt_sink_next){0}};
@@ -208,7 +208,8 @@ static tt_status put_rows(tt_sink *s, const float *src, ptrdiff_t stride, ptrdif
         for (int p = 0; p < s->planes; p++)
             tt_planes_write(s->pool, s->k, &s->to, s->channel + p, y, w->x0, to - y, w->w,
                             src + p * plane + (y - w->y0) * stride, stride);
-        st = hand_on(s, y, to, err);
+        if (w->x0 + w->w == s->width)
+            st = hand_on(s, y, to, err);
     }
     return st;
 }

@@ -40,7 +40,8 @@ typedef struct tt_sink {
 } tt_sink;
 
 /*
- * to.ring: all channels are put here at once, whole bands arrive, and `on` takes the rows.
+ * to.ring: `on` takes the rows; channels that are not put here it has to put there itself. Where tiles arrive and nothing
+ * is resampled, the ring has their height.
  * whole: bands arrive in full width; else in tiles, at most `tallest` rows high, left to right, each tile's rows from
  * top to bottom.
  * `to` is borrowed: its samples must be there until the last put.

@@ -13,17 +13,28 @@
 
 enum { MOST_PASSES = 24, LONGEST_SIDE = 1000000, BAND = 64 }; /* BAND: rows that go on at a time, at most */
 
+/* The alpha channel on its way past the network: by bicubic, to the rows of the result that are ready. */
+typedef struct alpha {
+    tt_feed feed;
+    tt_zoom zoom;
+    float *band; /* [BAND][width] */
+} alpha;
+
 /* Everything decided before the work starts. */
 typedef struct job {
     tt_context *c;
     const tt_network *n;
-    const tt_image *in;
+    tt_source *source;
+    const tt_image *in;  /* its head */
     tt_upscale_options o;
     int colours;         /* channels without alpha */
     int width, height;   /* of the result */
     bool fill;           /* colour must be put under transparent pixels */
     bool stream;         /* rows of the result go on as they are made */
+    bool hold;           /* the whole picture is there */
     const tt_upscale_to *to;
+    tt_pixels out;       /* the result, or the rows of it that are there */
+    alpha alpha;
     int passes;
     tt_pass pass[MOST_PASSES];
     uint64_t planned;
@@ -95,12 +106,30 @@ static uint64_t picture_bytes(int w, int h, int channels, int depth)
     return (uint64_t)w * (uint64_t)h * (uint64_t)channels * (uint64_t)(depth / 8);
 }
 
-/* Rows through the bicubic alone: alpha, and pictures that become smaller. */
-static uint64_t plain_bytes(const job *j, int planes)
+/* A picture that becomes smaller, through the bicubic alone. */
+static uint64_t plain_bytes(const job *j)
 {
-    const int threads = tt_pool_threads(j->c->pool);
+    const int threads = tt_pool_threads(j->c->pool), planes = j->in->channels;
     return (uint64_t)planes * BAND * (uint64_t)j->in->width * sizeof(float) +
-           tt_sink_bytes(planes, j->in->width, j->in->height, j->width, j->height, true, 0, threads);
+           tt_sink_bytes(planes, j->in->width, j->in->height, j->width, j->height, true, 0, threads) +
+           (j->hold ? 0 : tt_feed_bytes(j->source, BAND));
+}
+
+/* Rows of the picture that BAND rows of the result are made of: four taps, wider where it shrinks, mirrored at the edges. */
+static int zoomed_rows(const job *j, int rows)
+{
+    const double ratio = (double)j->in->height / j->height;
+    return (int)fmin(rows * ratio + 5 * (ratio > 1 ? ratio : 1) + 4, j->in->height);
+}
+
+static uint64_t alpha_bytes(const job *j)
+{
+    const tt_image *in = j->in;
+    if (!j->passes || in->channels == j->colours)
+        return 0;
+    return tt_zoom_bytes(in->width, in->height, j->width, j->height, j->width, tt_pool_threads(j->c->pool)) +
+           (uint64_t)BAND * (uint64_t)j->width * sizeof(float) +
+           (j->hold ? 0 : tt_feed_bytes(j->source, zoomed_rows(j, BAND) + zoomed_rows(j, 0)));
 }
 
 static void raise_to(uint64_t *most, uint64_t n)
@@ -117,9 +146,18 @@ static tt_status over_budget(const job *j, tt_error *err)
                    floor((double)j->c->memory / (1 << 20)));
 }
 
+/* Rows of the result that exist at a time, which the planned passes decide. */
 static int result_rows(const job *j)
 {
-    return j->stream && j->height > BAND ? BAND : j->height;
+    const int rows = j->passes ? tt_pass_ring(&j->pass[j->passes - 1]) : BAND;
+    return j->stream && rows < j->height ? rows : j->height;
+}
+
+/* Colour is put under transparent pixels before the work: a copy, and what filling it takes. */
+static uint64_t fill_bytes(const job *j)
+{
+    const tt_image *in = j->in;
+    return picture_bytes(in->width, in->height, in->channels, in->depth) + tt_alpha_fill_bytes(in, j->source->holes);
 }
 
 /* Choose the tiles of every pass, each within what the pictures of its time leave of the budget. */
@@ -127,27 +165,30 @@ static tt_status plan_passes(job *j, tt_error *err)
 {
     const tt_image *in = j->in;
     const uint64_t weights = j->n->facts.packed_bytes;
-    const uint64_t first = picture_bytes(in->width, in->height, in->channels, in->depth);
-    const uint64_t result = picture_bytes(j->width, result_rows(j), in->channels, in->depth);
-    uint64_t filled = 0, before = 0;
+    const uint64_t picture = picture_bytes(in->width, in->height, in->channels, in->depth);
+    const uint64_t first = j->hold ? picture : tt_source_bytes(j->source);
+    const uint64_t row = picture_bytes(j->width, 1, in->channels, in->depth);
+    const uint64_t result = (j->stream ? 0 : row * (uint64_t)j->height) + /* what streams is the last pass's to count */
+                            (j->to && j->to->takes ? j->to->takes(j->to->user, j->width, j->height) : 0);
+    const uint64_t filled = j->fill ? picture : 0;
+    uint64_t before = 0;
     j->planned = 0;
     j->flops = 0;
-    if (j->passes) {
-        const size_t holes = tt_alpha_holes(in);
-        j->fill = holes > 0;
-        filled = holes ? first : 0;
-        if (holes)
-            raise_to(&j->planned, weights + first + filled + tt_alpha_fill_bytes(in, holes));
-    }
-    if (!j->passes || in->channels != j->colours)
-        raise_to(&j->planned, weights + first + result + plain_bytes(j, j->passes ? 1 : j->colours));
+    if (j->fill)
+        raise_to(&j->planned, weights + first + fill_bytes(j));
+    if (j->hold && !tt_source_held(j->source))
+        raise_to(&j->planned, weights + first + j->source->decoder_bytes + tt_source_bytes(j->source));
+    if (!j->passes)
+        raise_to(&j->planned, weights + first + result + plain_bytes(j) + (j->stream ? BAND * row : 0));
     if (j->planned > j->c->memory)
         return over_budget(j, err);
     for (int i = 0; i < j->passes; i++) {
         tt_pass *p = &j->pass[i];
         const bool last = i == j->passes - 1;
-        const uint64_t after = last ? result : picture_bytes(p->to_w, p->to_h, j->colours, 16);
+        const uint64_t after = last ? result + alpha_bytes(j) : picture_bytes(p->to_w, p->to_h, j->colours, 16);
         const uint64_t held = weights + first + (i ? before : filled) + after;
+        p->source = i || j->hold ? NULL : j->source;
+        p->result_row = last && j->stream ? (size_t)row : 0;
         const tt_status st = tt_pass_plan(p, j->c->memory, held, err);
         if (st)
             return st;
@@ -175,12 +216,11 @@ static void fill_report(const job *j, tt_report *r)
     }
 }
 
-/* stream: where it can be. */
-static tt_status prepare(job *j, tt_context *c, const tt_network *n, const tt_image *in,
-                         const tt_upscale_options *o, bool stream, tt_report *r, tt_error *err)
+static tt_status prepare(job *j, tt_context *c, const tt_network *n, const tt_source *in, const tt_upscale_options *o,
+                         bool stream, const tt_upscale_to *to, tt_report *r, tt_error *err)
 {
-    *j = (job){.c = c, .n = n, .in = in, .colours = in->channels > 2 ? 3 : 1};
-    j->stream = stream && in->channels == j->colours;
+    *j = (job){.c = c, .n = n, .source = (tt_source *)(uintptr_t)in, .in = &in->head, .stream = stream, .to = to};
+    j->colours = j->in->channels > 2 ? 3 : 1;
     if (o && o->size < sizeof o->size)
         return tt_fail(err, TT_ERR_USAGE, "tt_upscale_options.size is not set");
     if (o)
@@ -188,12 +228,10 @@ static tt_status prepare(job *j, tt_context *c, const tt_network *n, const tt_im
     tt_status st = target_size(j, err);
     if (!st)
         st = list_passes(j, err);
+    j->fill = j->passes && in->holes;
+    j->hold = tt_source_held(in) || j->fill;
     if (!st)
         st = plan_passes(j, err);
-    if (j->stream && (st == TT_ERR_MEMORY || (!st && j->passes && j->pass[j->passes - 1].across.count > 1))) {
-        j->stream = false; /* columns need the whole result */
-        st = plan_passes(j, err);
-    }
     if (!st && r)
         fill_report(j, r);
     return st;
@@ -206,20 +244,66 @@ static tt_pixels pixels_of(const tt_image *img)
     return (tt_pixels){img->samples, img->width, img->height, img->channels, img->depth, 0};
 }
 
-static tt_status rows_on(void *user, const void *samples, int y0, int y1, tt_error *err)
+/* ---- alpha beside the network --------------------------------------------------------------------- */
+
+static void close_alpha(alpha *a)
 {
-    const job *j = user;
-    return j->to->rows(j->to->user, samples, y1 - y0, err);
+    tt_feed_clear(&a->feed);
+    tt_zoom_clear(&a->zoom);
+    free(a->band);
+    *a = (alpha){0};
 }
 
-/* Where the result goes: *pixels of out, whose samples are all of it, or the rows at hand. */
-static tt_status open_result(job *j, tt_image *out, tt_pixels *pixels, tt_error *err)
+static tt_status open_alpha(job *j, tt_error *err)
+{
+    alpha *a = &j->alpha;
+    const tt_image *in = j->in;
+    const int threads = tt_pool_threads(j->c->pool);
+    const size_t bytes = (size_t)BAND * (size_t)j->width * sizeof *a->band;
+    tt_status st = tt_zoom_init(&a->zoom, in->width, in->height, j->width, j->height, 0, j->width, threads, err);
+    if (!st)
+        st = tt_feed_init(&a->feed, j->source, zoomed_rows(j, BAND) + zoomed_rows(j, 0), err);
+    if (!st && !(a->band = malloc(bytes)))
+        st = tt_fail_memory(err, bytes);
+    return st;
+}
+
+/* Rows y0..y1-1 of the result. */
+static tt_status put_alpha(job *j, int y0, int y1, tt_error *err)
+{
+    alpha *a = &j->alpha;
+    const tt_kernels *k = &j->n->kernels;
+    tt_status st = TT_OK;
+    for (int y = y0, lo, hi; y < y1 && !st; y += BAND) {
+        const tt_window w = {y, 0, y1 - y < BAND ? y1 - y : BAND, j->width};
+        tt_taps_reach(&a->zoom.down, y, y + w.h, &lo, &hi);
+        lo = lo > zoomed_rows(j, 0) ? lo - zoomed_rows(j, 0) : 0;
+        st = tt_feed_need(&a->feed, lo, hi + 1, err);
+        if (st)
+            break;
+        tt_zoom_read(j->c->pool, k, &a->zoom, &a->feed.at, j->colours, &w, a->band);
+        tt_planes_write(j->c->pool, k, &j->out, j->colours, y, 0, w.h, w.w, a->band, w.w);
+    }
+    return st;
+}
+
+/* ---- rows of the result --------------------------------------------------------------------------- */
+
+static tt_status rows_on(void *user, const void *samples, int y0, int y1, tt_error *err)
+{
+    job *j = user;
+    const tt_status st = j->alpha.band ? put_alpha(j, y0, y1, err) : TT_OK;
+    return st ? st : j->to->rows(j->to->user, samples, y1 - y0, err);
+}
+
+/* Where the result goes: out, whose samples are all of it, or the rows at hand. */
+static tt_status open_result(job *j, tt_image *out, tt_error *err)
 {
     const int rows = result_rows(j);
     tt_status st = tt_image_init(out, j->width, rows, j->in->channels, j->in->depth, err);
     out->height = j->height;
-    *pixels = pixels_of(out);
-    pixels->ring = j->stream ? rows : 0;
+    j->out = pixels_of(out);
+    j->out.ring = j->stream ? rows : 0;
     if (!st)
         st = tt_image_copy_metadata(out, j->in, err);
     if (!st && j->stream)
@@ -227,33 +311,35 @@ static tt_status open_result(job *j, tt_image *out, tt_pixels *pixels, tt_error 
     return st;
 }
 
-/* Channels from..from+planes-1 of the input, by bicubic alone. */
-static tt_status plain(job *j, const tt_pixels *dst, int from, int planes, tt_error *err)
+/* All channels by bicubic alone. */
+static tt_status plain(job *j, tt_error *err)
 {
-    const tt_pixels src = pixels_of(j->in);
     const tt_sink_next on = {rows_on, j};
     const tt_kernels *k = &j->n->kernels;
-    const int w = src.width, h = src.height;
+    const int w = j->in->width, h = j->in->height, planes = j->in->channels;
     tt_sink sink;
+    tt_feed feed = {0};
     size_t n = 0;
     float *band = NULL;
-    tt_status st = tt_sink_init(&sink, j->c->pool, k, dst, from, planes, w, h, true, 0, &on, err);
+    tt_status st = tt_sink_init(&sink, j->c->pool, k, &j->out, 0, planes, w, h, true, 0, &on, err);
     if (st)
         return st;
-    if (tt_mul((size_t)w * BAND, sizeof(float) * (size_t)planes, &n))
-        band = malloc(n);
-    if (!band)
+    st = tt_feed_init(&feed, j->source, BAND, err);
+    if (!st && (!tt_mul((size_t)w * BAND, sizeof(float) * (size_t)planes, &n) || !(band = malloc(n))))
         st = tt_fail_memory(err, n);
     for (int y = 0; y < h && !st; y += BAND) {
         const int rows = h - y < BAND ? h - y : BAND;
-        for (int i = 0; i < planes * rows; i++)
-            tt_pixels_read(k, &src, from + i / rows, y + i % rows, 0, (size_t)w,
+        st = tt_feed_need(&feed, y, y + rows, err);
+        for (int i = 0; i < planes * rows && !st; i++)
+            tt_pixels_read(k, &feed.at, i / rows, y + i % rows, 0, (size_t)w,
                            band + ((ptrdiff_t)(i / rows) * BAND + i % rows) * w);
-        st = tt_sink_put(&sink, band, w, (ptrdiff_t)BAND * w, y, y + rows, 0, w, err);
+        if (!st)
+            st = tt_sink_put(&sink, band, w, (ptrdiff_t)BAND * w, y, y + rows, 0, w, err);
         if (!st && atomic_load(&j->c->cancel))
             st = tt_fail(err, TT_ERR_CANCELLED, "stopped as asked");
     }
     free(band);
+    tt_feed_clear(&feed);
     tt_sink_clear(&sink);
     return st;
 }
@@ -269,7 +355,7 @@ static tt_status filled_copy(const job *j, tt_image *copy, tt_error *err)
     return tt_alpha_fill(copy, err);
 }
 
-static tt_status run_passes(job *j, const tt_pixels *out, double *seconds, tt_error *err)
+static tt_status run_passes(job *j, double *seconds, tt_error *err)
 {
     tt_image now = {0}, next = {0}; /* what the pass reads, where that is not the input, and what it makes */
     const tt_sink_next on = {rows_on, j};
@@ -279,20 +365,25 @@ static tt_status run_passes(job *j, const tt_pixels *out, double *seconds, tt_er
     for (int i = 0; i < j->passes && !st; i++) {
         tt_pass *p = &j->pass[i];
         const bool last = i == j->passes - 1;
-        const tt_pixels from = pixels_of(now.samples ? &now : j->in);
-        if (!last)
+        tt_source from = now.samples ? (tt_source){.head = now, .borrowed = true} : (tt_source){0};
+        if (last && j->in->channels != j->colours)
+            st = open_alpha(j, err);
+        else if (!last)
             st = tt_image_init(&next, p->to_w, p->to_h, j->colours, 16, err);
         if (st)
             break;
-        const tt_pixels to = last ? *out : pixels_of(&next);
+        const tt_pixels to = last ? j->out : pixels_of(&next);
         const double work = tt_pass_flops(p);
         watch.share = j->flops > 0 ? work / j->flops : 1.0 / j->passes;
-        st = tt_pass_run(p, j->c->pool, &from, &to, &on, &watch, err);
+        st = tt_pass_run(p, j->c->pool, now.samples ? &from : j->source, &to, &on, &watch, err);
         watch.done += watch.share;
         tt_image_clear(&now);
         now = next;
         next = (tt_image){0};
     }
+    if (!st && j->alpha.band && !j->stream)
+        st = put_alpha(j, 0, j->height, err);
+    close_alpha(&j->alpha);
     tt_image_clear(&now);
     tt_image_clear(&next);
     return st;
@@ -300,14 +391,11 @@ static tt_status run_passes(job *j, const tt_pixels *out, double *seconds, tt_er
 
 static tt_status work(job *j, tt_image *out, double *seconds, tt_error *err)
 {
-    tt_pixels to;
-    tt_status st = open_result(j, out, &to, err);
-    if (!st && j->passes)
-        st = run_passes(j, &to, seconds, err);
-    else if (!st)
-        st = plain(j, &to, 0, j->colours, err);
-    if (!st && j->in->channels != j->colours)
-        st = plain(j, &to, j->colours, 1, err);
+    tt_status st = j->hold ? tt_source_hold(j->source, err) : TT_OK;
+    if (!st)
+        st = open_result(j, out, err);
+    if (!st)
+        st = j->passes ? run_passes(j, seconds, err) : plain(j, err);
     if (!st && j->o.progress)
         j->o.progress(j->o.user, 1);
     if (st == TT_ERR_CANCELLED)
@@ -325,11 +413,11 @@ static void report(const job *j, double seconds, tt_report *r)
 
 /* ---- public --------------------------------------------------------------------------------------- */
 
-tt_status tt_upscale_estimate(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
-                              tt_report *r, tt_error *err)
+tt_status tt_upscale_estimate(tt_context *c, const tt_network *n, const tt_source *in, const tt_upscale_options *o,
+                              const tt_upscale_to *to, tt_report *r, tt_error *err)
 {
     job j;
-    return prepare(&j, c, n, in, o, true, r, err);
+    return prepare(&j, c, n, in, o, true, to, r, err);
 }
 
 tt_status tt_upscale_report(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
@@ -337,8 +425,9 @@ tt_status tt_upscale_report(tt_context *c, const tt_network *n, const tt_image *
 {
     job j;
     double seconds = 0;
+    tt_source source = tt_source_of(in);
     *out = NULL;
-    tt_status st = prepare(&j, c, n, in, o, false, r, err);
+    tt_status st = prepare(&j, c, n, &source, o, false, NULL, r, err);
     if (st)
         return st;
     tt_image *img = calloc(1, sizeof *img);
@@ -356,22 +445,16 @@ tt_status tt_upscale_report(tt_context *c, const tt_network *n, const tt_image *
     return TT_OK;
 }
 
-tt_status tt_upscale_rows(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
+tt_status tt_upscale_rows(tt_context *c, const tt_network *n, tt_source *in, const tt_upscale_options *o,
                           const tt_upscale_to *to, tt_report *r, tt_error *err)
 {
     job j;
     tt_image out = {0};
     double seconds = 0;
-    tt_status st = prepare(&j, c, n, in, o, true, r, err);
-    j.to = to;
+    tt_status st = prepare(&j, c, n, in, o, true, to, r, err);
     if (!st) {
         tt_network_forget(n);
         st = work(&j, &out, &seconds, err);
-    }
-    if (!st && !j.stream) {
-        st = to->begin(to->user, &out, err);
-        if (!st)
-            st = to->rows(to->user, out.samples, out.height, err);
     }
     if (!st)
         report(&j, seconds, r);

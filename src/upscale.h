@@ -4,7 +4,7 @@
 #define TT_SRC_UPSCALE_H
 
 #include "src/context.h"
-#include "src/image/image.h"
+#include "src/source.h"
 
 /* How it was, or would be, done. */
 typedef struct tt_report {
@@ -22,17 +22,20 @@ typedef struct tt_report {
 typedef struct tt_upscale_to {
     tt_status (*begin)(void *user, const tt_image *head, tt_error *err);
     tt_status (*rows)(void *user, const void *samples, int rows, tt_error *err);
+    /* Bytes that it takes while the rows come, for a result of that size; or NULL: none worth counting. */
+    uint64_t (*takes)(void *user, int width, int height);
     void *user;
 } tt_upscale_to;
 
-/* Everything but the work of tt_upscale_rows(): sizes, tiles, memory, or the reason why not. */
-tt_status tt_upscale_estimate(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
-                              tt_report *r, tt_error *err);
+/* Everything but the work of tt_upscale_rows(): sizes, tiles, memory, or the reason why not. to may be NULL. */
+tt_status tt_upscale_estimate(tt_context *c, const tt_network *n, const tt_source *in, const tt_upscale_options *o,
+                              const tt_upscale_to *to, tt_report *r, tt_error *err);
 /*
- * tt_upscale() whose result goes on row by row as it is made, and does not exist as a whole: but for pictures with alpha
- * and those that must be cut into columns. What came before an error is of no use. r may be NULL.
+ * tt_upscale() whose picture comes row by row and whose result goes on so, and neither exists as a whole. The picture is
+ * held where colour must be put under its transparent pixels, and pictures between two passes are. What came before an
+ * error is of no use. r may be NULL.
  */
-tt_status tt_upscale_rows(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,
+tt_status tt_upscale_rows(tt_context *c, const tt_network *n, tt_source *in, const tt_upscale_options *o,
                           const tt_upscale_to *to, tt_report *r, tt_error *err);
 /* tt_upscale() with a report (may be NULL). */
 tt_status tt_upscale_report(tt_context *c, const tt_network *n, const tt_image *in, const tt_upscale_options *o,

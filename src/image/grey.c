@@ -24,16 +24,22 @@ bool tt_image_only_grey(const tt_image *img)
     return true;
 }
 
+void tt_grey_of_colour(void *to, const void *from, int channels, int depth, size_t pixels)
+{
+    const size_t bytes = (size_t)depth / 8, step = (size_t)channels * bytes, kept = step - 2 * bytes;
+    const unsigned char *p = from;
+    unsigned char *q = to;
+    for (size_t i = 0; i < pixels; i++, p += step, q += kept) /* the third colour and what follows it */
+        memmove(q, p + 2 * bytes, kept);
+}
+
 void tt_image_to_grey(tt_image *img)
 {
-    const size_t pixels = (size_t)img->width * (size_t)img->height, bytes = (size_t)img->depth / 8;
-    const size_t from = tt_image_pixel_bytes(img), to = from - 2 * bytes;
-    unsigned char *p = img->samples;
-    for (size_t i = 0; i < pixels; i++) /* the third colour and what follows it */
-        memmove(p + i * to, p + i * from + 2 * bytes, to);
+    const size_t pixels = (size_t)img->width * (size_t)img->height;
+    tt_grey_of_colour(img->samples, img->samples, img->channels, img->depth, pixels);
     img->channels -= 2;
-    unsigned char *less = realloc(p, pixels * to);
-    img->samples = less ? less : p;
+    unsigned char *less = realloc(img->samples, pixels * tt_image_pixel_bytes(img));
+    img->samples = less ? less : img->samples;
 }
 
 void tt_grey_to_colour(void *to, const void *from, int channels, int depth, size_t pixels)

@@ -9,6 +9,8 @@
 bool tt_image_only_grey(const tt_image *img);
 /* Of such a picture one of the three is kept, in place. Its metadata stays, a profile for RGB too. */
 void tt_image_to_grey(tt_image *img);
+/* Pixels of three or four channels, of which the first two are left out; to may be from. */
+void tt_grey_of_colour(void *to, const void *from, int channels, int depth, size_t pixels);
 /* Pixels of one or two channels, the grey written three times. */
 void tt_grey_to_colour(void *to, const void *from, int channels, int depth, size_t pixels);
 /* And back: the grey three times. TT_ERR_MEMORY, then it is unchanged. */

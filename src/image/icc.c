@@ -438,15 +438,18 @@ tt_status tt_icc_from_gamma(tt_blob *icc, const tt_image *img, tt_error *err)
     return st;
 }
 
-typedef struct converting {
-    tt_image *img;
-    bool by_profile, done;
-} converting;
+struct tt_icc_rows {
+    lcms l;
+    const tt_image *img; /* while the transform is made */
+    bool by_profile;
+    cmsHTRANSFORM transform;
+    size_t pixel_bytes;
+};
 
-static void convert(lcms *l, void *arg)
+static void make_rows(lcms *l, void *arg)
 {
-    converting *c = arg;
-    tt_image *img = c->img;
+    tt_icc_rows *c = arg;
+    const tt_image *img = c->img;
     const cmsHPROFILE from =
         c->by_profile ? cmsOpenProfileFromMemTHR(l->context, img->icc.data, (cmsUInt32Number)img->icc.size)
                       : gamma_profile(l->context, img);
@@ -454,40 +457,78 @@ static void convert(lcms *l, void *arg)
     const cmsUInt32Number format = pixel_format(img);
     /* its shortcut for grey is a table of evenly spaced points: five grey levels off in the shadows */
     const cmsUInt32Number exact = img->channels < 3 ? cmsFLAGS_NOOPTIMIZE : 0;
-    const cmsHTRANSFORM t = to ? cmsCreateTransformTHR(l->context, from, format, to, format,
-                                                       INTENT_RELATIVE_COLORIMETRIC,
-                                                       cmsFLAGS_BLACKPOINTCOMPENSATION | cmsFLAGS_COPY_ALPHA | exact)
-                               : NULL;
-    if (t) {
-        const size_t row = (size_t)img->width * tt_image_pixel_bytes(img);
-        unsigned char *p = img->samples;
-        for (int y = 0; y < img->height; y++, p += row)
-            cmsDoTransform(t, p, p, (cmsUInt32Number)img->width);
-        cmsDeleteTransform(t);
-        c->done = true;
-    }
+    if (to)
+        c->transform = cmsCreateTransformTHR(l->context, from, format, to, format, INTENT_RELATIVE_COLORIMETRIC,
+                                             cmsFLAGS_BLACKPOINTCOMPENSATION | cmsFLAGS_COPY_ALPHA | exact);
     close_profile(to);
     close_profile(from);
 }
 
-tt_status tt_icc_to_srgb(tt_image *img, tt_error *err)
+tt_status tt_icc_rows_new(tt_icc_rows **out, const tt_image *img, tt_error *err)
 {
-    converting c = {.img = img, .by_profile = tt_icc_fits(&img->icc, img->channels)};
-    if (c.by_profile || says_something(img)) {
-        lcms l;
-        tt_status st = lcms_open(&l, err);
-        if (st)
-            return st;
-        st = lcms_do(&l, convert, &c, err);
-        lcms_close(&l);
-        if (!st && !c.done)
-            st = tt_fail(err, TT_ERR_FORMAT, "the picture's colour profile cannot be used");
-        if (st)
-            return st;
+    const bool by_profile = tt_icc_fits(&img->icc, img->channels);
+    *out = NULL;
+    if (!by_profile && !says_something(img))
+        return TT_OK;
+    tt_icc_rows *c = calloc(1, sizeof *c);
+    if (!c)
+        return tt_fail_memory(err, sizeof *c);
+    c->img = img;
+    c->by_profile = by_profile;
+    c->pixel_bytes = tt_image_pixel_bytes(img);
+    tt_status st = lcms_open(&c->l, err);
+    if (!st)
+        st = lcms_do(&c->l, make_rows, c, err);
+    if (!st && !c->transform)
+        st = tt_fail(err, TT_ERR_FORMAT, "the picture's colour profile cannot be used");
+    c->img = NULL;
+    if (st)
+        tt_icc_rows_free(c);
+    else
+        *out = c;
+    return st;
+}
+
+void tt_icc_row(const tt_icc_rows *c, void *samples, size_t pixels)
+{
+    enum { PIECE = 1 << 16 }; /* lcms2 counts in 32 bits */
+    unsigned char *p = samples;
+    while (pixels) {
+        const size_t n = pixels < PIECE ? pixels : PIECE;
+        cmsDoTransform(c->transform, p, p, (cmsUInt32Number)n);
+        p += n * c->pixel_bytes;
+        pixels -= n;
     }
+}
+
+void tt_icc_rows_free(tt_icc_rows *c)
+{
+    if (!c)
+        return;
+    if (c->transform)
+        cmsDeleteTransform(c->transform);
+    lcms_close(&c->l);
+    free(c);
+}
+
+void tt_icc_is_srgb(tt_image *img)
+{
     tt_blob_clear(&img->icc);
     img->gamma = 0;
     memset(img->chrm, 0, sizeof img->chrm);
     img->srgb = true;
+}
+
+tt_status tt_icc_to_srgb(tt_image *img, tt_error *err)
+{
+    tt_icc_rows *c;
+    const tt_status st = tt_icc_rows_new(&c, img, err);
+    if (st)
+        return st;
+    const size_t row = (size_t)img->width * tt_image_pixel_bytes(img);
+    for (int y = 0; c && y < img->height; y++)
+        tt_icc_row(c, (char *)img->samples + (size_t)y * row, (size_t)img->width);
+    tt_icc_rows_free(c);
+    tt_icc_is_srgb(img);
     return TT_OK;
 }

@@ -35,6 +35,16 @@ void tt_icc_cmyk_free(tt_icc_cmyk *c); /* accepts NULL */
 tt_status tt_icc_to_srgb(tt_image *img, tt_error *err);
 
 /*
+ * The same row by row: *c is NULL where there is nothing to do. Of img the metadata counts while it is made; then
+ * tt_icc_is_srgb() says so of the picture that the rows make.
+ */
+typedef struct tt_icc_rows tt_icc_rows;
+tt_status tt_icc_rows_new(tt_icc_rows **c, const tt_image *img, tt_error *err);
+void tt_icc_row(const tt_icc_rows *c, void *samples, size_t pixels); /* in place */
+void tt_icc_rows_free(tt_icc_rows *c);                               /* accepts NULL */
+void tt_icc_is_srgb(tt_image *img);
+
+/*
  * A profile that says what gamma and cHRM say, for formats that cannot say it otherwise; left empty where they say
  * nothing or sRGB. TT_ERR_MEMORY.
  */

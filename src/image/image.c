@@ -358,6 +358,12 @@ tt_status tt_image_can_hold(int width, int height, const char *path, const tt_wr
     return TT_OK;
 }
 
+uint64_t tt_image_writing_bytes(int width, int height, int channels, const char *path, const tt_write_options *o)
+{
+    const tt_image_format *f = find_format(path, o, NULL);
+    return f && f->writing_bytes ? f->writing_bytes(width, height, channels) : 0;
+}
+
 struct tt_writer {
     const tt_image_format *format;
     void *encoder;

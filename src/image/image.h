@@ -118,6 +118,8 @@ tt_status tt_writer_rows(tt_writer *w, const void *samples, int rows, tt_error *
 tt_status tt_writer_end(tt_writer *w, tt_status so_far, tt_error *err); /* frees; accepts NULL */
 /* Would tt_image_write() know what to do with that path? Checked before work starts. */
 tt_status tt_image_can_write(int channels, int depth, const char *path, const tt_write_options *o, tt_error *err);
+/* Bytes of memory that writing it row by row takes, of what grows with the picture's height. */
+uint64_t tt_image_writing_bytes(int width, int height, int channels, const char *path, const tt_write_options *o);
 /* ... and would the format hold so many pixels? (JPEG: 65500 a side) Checked before work starts, too. */
 tt_status tt_image_can_hold(int width, int height, const char *path, const tt_write_options *o, tt_error *err);
 
@@ -149,6 +151,7 @@ typedef struct tt_image_format {
     tt_status (*open)(tt_decoding *d, tt_image *head, tt_file *in, const tt_image_limits *limits, tt_error *err);
     tt_status (*read)(void *decoder, void *samples, int n, tt_error *err);
     tt_status (*close)(void *decoder, bool whole, tt_error *err);
+    uint64_t (*writing_bytes)(int width, int height, int channels); /* NULL: none */
     /* whether such samples can be stored; NULL sentence if yes */
     const char *(*refuses)(int channels, int depth);
     /* Writes through `put` as it goes; put returns false when the disk is full. All but the samples of img, which stays

@@ -25,6 +25,7 @@ enum {
     WARNINGS_MOST = 100, /* as often as that only noise is wrong */
     SEGMENT_MOST = 65533,
     BUFFER = 1 << 16,
+    OPTIMIZED_MOST = 16000000, /* pixels */
 };
 static const char exif_mark[6] = "Exif\0";
 static const char xmp_mark[29] = "http://ns.adobe.com/xap/1.0/"; /* with its zero */
@@ -555,6 +556,20 @@ static void write_metadata(writing *w)
     }
 }
 
+/* The file becomes a few percent smaller where libjpeg chooses its codes for it, and then all of the picture is gathered
+ * as coefficients, two bytes a sample. Whether that is done goes by the size alone: same bytes for any memory. */
+static bool is_optimized(int width, int height)
+{
+    return (uint64_t)width * (uint64_t)height <= OPTIMIZED_MOST;
+}
+
+static uint64_t writing_bytes(int width, int height, int channels)
+{
+    const uint64_t block = 16; /* the largest that sides are filled up to */
+    const uint64_t samples = ((uint64_t)width + block) * ((uint64_t)height + block) * (uint64_t)channels;
+    return is_optimized(width, height) ? 2 * samples : 0;
+}
+
 static void write_head(writing *w)
 {
     struct jpeg_compress_struct *c = &w->c;
@@ -576,8 +591,7 @@ static void write_head(writing *w)
     /* colour at full resolution where quality is asked for; half of it each way below */
     for (int i = 0; img->channels == 3 && i < 3; i++)
         c->comp_info[i].h_samp_factor = c->comp_info[i].v_samp_factor = i || quality >= 90 ? 1 : 2;
-    /* a few percent smaller, for two bytes of memory a sample */
-    c->optimize_coding = (uint64_t)img->width * (uint64_t)img->height <= 100000000;
+    c->optimize_coding = is_optimized(img->width, img->height);
     const double x = round(img->dpi_x), y = round(img->dpi_y);
     if (x >= 1 && y >= 1 && x <= 65535 && y <= 65535) {
         c->density_unit = 1;
@@ -684,6 +698,7 @@ const tt_image_format tt_image_jpeg = {
     .read = read_on,
     .close = end_reading,
     .refuses = refuses,
+    .writing_bytes = writing_bytes,
     .begin = begin,
     .rows = rows,
     .end = end,

@@ -53,8 +53,8 @@ static const struct flowing {
     {"srvgg/x2", 50, 130, 1, 16, 0, 0, 0},      {"srvgg/x2", 40, 90, 3, 8, 3, 0, 0},
     {"srvgg/x2", 40, 90, 3, 8, 0.4, 0, 0},      {"waifu2x/vgg_7", 60, 140, 3, 16, 0, 0, 0},
     {"waifu2x/cunet", 60, 50, 3, 8, 0, 0, 0},   {"vdsr/bias", 60, 70, 3, 8, 2, 0, 0},
-    {"rrdb/body_x2", 60, 80, 3, 16, 0, 1, 0},   {"rrdb/body_x4", 70, 90, 4, 8, 0, 0, 1},
-    {"rrdb/body_x4", 70, 90, 2, 16, 1.5, 0, 1},
+    {"rrdb/body_x2", 60, 80, 3, 16, 0, 1, 0},   {"rrdb/body_x4", 70, 90, 4, 8, 0, 0, 0},
+    {"rrdb/body_x4", 70, 90, 2, 16, 1.5, 0, 0},
 };
 
 START_TEST(rows_are_those_of_the_whole)
@@ -70,15 +70,16 @@ START_TEST(rows_are_those_of_the_whole)
              *want = pic_upscale(c, n, in, t->scale, t->tta, NULL);
     const tt_upscale_options o = {.size = sizeof o, .scale = t->scale, .tta = t->tta};
     gathering g = {0};
-    const tt_upscale_to to = {begin, rows, &g};
-    ck_assert_msg(!tt_upscale_rows(c, n, in, &o, &to, &r, &err), "%s", err.text);
+    const tt_upscale_to to = {begin, rows, NULL, &g};
+    tt_source from = tt_source_of(in);
+    ck_assert_msg(!tt_upscale_rows(c, n, &from, &o, &to, &r, &err), "%s", err.text);
     ck_assert_int_eq(g.rows, want->height);
     ck_assert_msg(pic_same(want, &g.img), "%s", t->net);
     ck_assert(t->held ? g.calls == 1 : g.calls > 1 || want->height <= 64);
     tt_image_clear(&g.img);
     /* who takes them may give up */
     g = (gathering){.fail_at = 30};
-    ck_assert_int_eq(tt_upscale_rows(c, n, in, &o, &to, &r, &err), TT_ERR_TEMPORARY);
+    ck_assert_int_eq(tt_upscale_rows(c, n, &from, &o, &to, &r, &err), TT_ERR_TEMPORARY);
     ck_assert_str_eq(err.text, "the disk is full");
     tt_image_clear(&g.img);
     tt_image_free(in);
