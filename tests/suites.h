@@ -32,6 +32,7 @@
     X(src_tiles) \
     X(src_network) \
     X(src_upscale) \
+    X(src_source) \
     X(src_stream) \
     X(src_compare) \
     X(src_colorize) \

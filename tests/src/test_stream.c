@@ -89,6 +89,97 @@ START_TEST(rows_are_those_of_the_whole)
 }
 END_TEST
 
+/* ---- files in rows, columns and bands ------------------------------------------------------------- */
+
+static const struct tight {
+    const char *net;
+    int w, h, channels, depth;
+    double scale;
+    int tta;
+    int cut; /* columns are tried on the way */
+} tights[] = {
+    {"rrdb/body_x4", 150, 131, 3, 8, 0, 0, 1},
+    {"rrdb/body_x2", 181, 119, 4, 16, 0, 0, 0},
+    {"rrdb/body_x1", 203, 50, 4, 8, 0, 0, 0},
+    {"rrdb/body_x2", 231, 61, 1, 16, 3, 0, 1},
+    {"srvgg/x3", 200, 90, 2, 16, 2.2, 0, 1},
+    {"srvgg/x4", 97, 103, 3, 16, 0, 1, 1},
+    {"srcnn/915", 120, 130, 3, 16, 2, 0, 1},
+    {"srcnn/955_zero", 90, 111, 4, 16, 1.9, 0, 1},
+    {"waifu2x/upconv_7", 150, 151, 3, 16, 0, 0, 1},
+    {"waifu2x/vgg_7_y", 177, 150, 3, 16, 1.3, 0, 1},
+    {"waifu2x/cunet", 60, 150, 3, 8, 0, 0, 0},
+    {"swinir/light_x2", 130, 91, 3, 8, 0, 0, 0},
+    {"swinir/gray_dn", 110, 90, 3, 16, 0, 0, 0},
+    {"rrdb/body_x2", 81, 219, 4, 8, 0.4, 0, 0},
+    {"srvgg/x2", 60, 70, 4, 16, 3.5, 0, 0},
+};
+
+/* Nothing is wholly transparent: else the picture is held, to put colour there. */
+static void no_holes(tt_image *img)
+{
+    const size_t step = (size_t)img->channels, n = step * (size_t)img->width * (size_t)img->height;
+    for (size_t i = step - 1; i < n; i += step) {
+        if (img->depth == 8)
+            ((uint8_t *)img->samples)[i] |= 1;
+        else
+            ((uint16_t *)img->samples)[i] |= 1;
+    }
+}
+
+/* Decoded row by row, at every budget down to the least, by 1 to 7 threads: the whole picture's result. */
+START_TEST(files_go_through_at_every_budget)
+{
+    const struct tight *t = &tights[_i];
+    static const int threads[] = {1, 2, 3, 7};
+    const tt_source_options none_held = {.held_most = 1};
+    char path[256];
+    tt_error err = {0};
+    tt_report r = {0};
+    tt_source from;
+    snprintf(path, sizeof path, "%s/weights.safetensors", t->net);
+    tt_network *n = pic_network(path, strcmp(t->net, "srcnn/915") ? NULL : "padding=replicate");
+    tt_context *c = pic_context(2, 0);
+    tt_image *in = pic_new(t->w, t->h, t->channels, t->depth, (unsigned)_i);
+    if (!(t->channels & 1) && _i % 2)
+        no_holes(in);
+    tt_image *want = pic_upscale(c, n, in, t->scale, t->tta, NULL);
+    const tt_upscale_options o = {.size = sizeof o, .scale = t->scale, .tta = t->tta};
+    ck_assert(!tt_image_write(in, pg_at("in.png"), &(tt_write_options){.overwrite = true}, NULL));
+    ck_assert(!tt_source_open(&from, pg_at("in.png"), &none_held, &err));
+    ck_assert(!tt_upscale_estimate(c, n, &from, &o, NULL, &r, &err));
+    const uint64_t bytes = r.planned_bytes;
+    int runs = 0, most = 0;
+    tt_source_clear(&from);
+    for (unsigned share = 1;; share += (share + 1) / 2, runs++) {
+        tt_context_free(c);
+        const uint64_t weights = n->facts.packed_bytes;
+        c = pic_context(threads[share % 4], share == 1 ? 2 * bytes : weights + (bytes - weights) / share);
+        gathering g = {0};
+        const tt_upscale_to to = {begin, rows, NULL, &g};
+        ck_assert(!tt_source_open(&from, pg_at("in.png"), &none_held, &err) && !tt_source_held(&from));
+        const tt_status st = tt_upscale_rows(c, n, &from, &o, &to, &r, &err);
+        tt_source_clear(&from);
+        if (!st) {
+            most = r.tiles > most ? r.tiles : most;
+            ck_assert(r.planned_bytes <= tt_context_memory(c));
+            ck_assert_msg(pic_same(want, &g.img), "%s, 1/%u: %d tiles of %dx%d", t->net, share, r.tiles, r.tile_width,
+                          r.tile_height);
+        }
+        tt_image_clear(&g.img);
+        if (st == TT_ERR_MEMORY)
+            break;
+        ck_assert_msg(!st, "%s", err.text);
+    }
+    ck_assert_int_ge(runs, 1);
+    ck_assert_msg(most > 1 || !t->cut, "%s was never cut", t->net);
+    tt_image_free(in);
+    tt_image_free(want);
+    tt_context_free(c);
+    tt_network_free(n);
+}
+END_TEST
+
 /* ---- the program ---------------------------------------------------------------------------------- */
 
 static long peak_of(const char *model, const char *from, const char *to)
@@ -133,6 +224,7 @@ Suite *suite_src_stream(void)
     tcase_set_timeout(t, 300);
     tcase_add_unchecked_fixture(t, pg_setup, pg_teardown);
     tcase_add_loop_test(t, rows_are_those_of_the_whole, 0, sizeof cases / sizeof *cases);
+    tcase_add_loop_test(t, files_go_through_at_every_budget, 0, sizeof tights / sizeof *tights);
     tcase_add_test(t, a_tall_picture_takes_no_more_than_a_low_one);
     suite_add_tcase(s, t);
     return s;
