@@ -25,7 +25,7 @@ enum {
     WARNINGS_MOST = 100, /* as often as that only noise is wrong */
     SEGMENT_MOST = 65533,
     BUFFER = 1 << 16,
-    OPTIMIZED_MOST = 16000000, /* pixels */
+    OPTIMIZED_MOST = 4000000, /* pixels */
 };
 static const char exif_mark[6] = "Exif\0";
 static const char xmp_mark[29] = "http://ns.adobe.com/xap/1.0/"; /* with its zero */
