@@ -13,6 +13,7 @@
 #include "src/image/image.h"
 #include "src/places.h"
 #include "src/progress.h"
+#include "src/source.h"
 
 #include <fcntl.h>
 #include <jansson.h>
@@ -145,14 +146,15 @@ static json_t *describe_picture(const char *path, const tt_image *img)
     return o;
 }
 
+/* Read to its end, so that it is known to be sound, and not kept. */
 static tt_status picture(const tt_args *a, const char *path, bool more, tt_error *err)
 {
-    const tt_image_limits limits = {.max_pixels = a->max_pixels, .salvage = a->salvage};
-    tt_image img = {0};
-    const tt_status st = tt_image_read(&img, path, &limits, err);
+    const tt_source_options o = {.limits = {.max_pixels = a->max_pixels, .salvage = a->salvage}, .held_most = 1};
+    tt_source s;
+    const tt_status st = tt_source_open(&s, path, &o, err);
     if (!st)
-        tt_facts_show(describe_picture(path, &img), a->json, more);
-    tt_image_clear(&img);
+        tt_facts_show(describe_picture(path, &s.head), a->json, more);
+    tt_source_clear(&s);
     return st;
 }
 
