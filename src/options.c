@@ -34,7 +34,10 @@ const tt_command tt_commands[] = {
      "input goes to standard output, as PNG, where OUTPUT is missing.\n\n"
      "No existing file is touched without --overwrite. A result appears whole or not at all. Depth, grey, "
      "alpha, colour profile, EXIF, XMP and resolution of the input are kept. One bad file does not stop "
-     "the others.",
+     "the others.\n\n"
+     "Pictures are read and written row by row, so that memory grows with their width alone; those larger than 8 MiB are "
+     "decoded twice, first to see that they are sound. Interlaced PNGs, pictures that EXIF turns, holes in alpha and "
+     "factors that take the network more than once need more; --dry-run says how much.",
      tt_cmd_upscale},
     {"denoise", TT_CMD_DENOISE, "INPUT... -m FILE [-o OUTPUT]", 1, -1,
      "take noise and JPEG traces out of pictures, at their size",
