@@ -98,12 +98,12 @@ static const struct tight {
     int tta;
     int cut; /* columns are tried on the way */
 } tights[] = {
-    {"rrdb/body_x4", 150, 131, 3, 8, 0, 0, 1},
+    {"rrdb/body_x4", 150, 131, 3, 8, 0, 0, 0},
     {"rrdb/body_x2", 181, 119, 4, 16, 0, 0, 0},
     {"rrdb/body_x1", 203, 50, 4, 8, 0, 0, 0},
     {"rrdb/body_x2", 231, 61, 1, 16, 3, 0, 1},
     {"srvgg/x3", 200, 90, 2, 16, 2.2, 0, 1},
-    {"srvgg/x4", 97, 103, 3, 16, 0, 1, 1},
+    {"srvgg/x4", 97, 103, 3, 16, 0, 1, 0},
     {"srcnn/915", 120, 130, 3, 16, 2, 0, 1},
     {"srcnn/955_zero", 90, 111, 4, 16, 1.9, 0, 1},
     {"waifu2x/upconv_7", 150, 151, 3, 16, 0, 0, 1},
