@@ -117,7 +117,7 @@ typedef struct tt_wino_form {
 extern const tt_wino_form tt_wino_forms[TT_WINOS];
 
 /*
- * wino_weights: the windows of `count` input channels and `lanes` output channels (a multiple of 8):
+ * wino_weights: the windows of `count` input channels and `lanes` output channels (whole blocks):
  *     u[(i * n + j) * u_freq + c * lanes + l] = (G g G^T)[i][j],  g[y][x] = w[((y * r + x) * count + c) * lanes + l]
  * Within 16 * FLT_EPSILON * (the same sum of magnitudes) of _c.
  */
@@ -129,7 +129,7 @@ typedef struct tt_wino_weights {
     ptrdiff_t u_freq;
 } tt_wino_weights;
 typedef void tt_wino_weights_fn(const tt_wino_weights *a);
-tt_wino_weights_fn tt_wino_weights_c, tt_wino_weights_avx2, tt_wino_weights_avx512;
+tt_wino_weights_fn tt_wino_weights_c, tt_wino_weights_avx2, tt_wino_weights_avx512, tt_wino_weights_neon;
 
 /*
  * wino_input: `tiles` tiles beside each other of one block of channels:
@@ -147,7 +147,7 @@ typedef struct tt_wino_input {
     ptrdiff_t v_freq;
 } tt_wino_input;
 typedef void tt_wino_input_fn(const tt_wino_input *a);
-tt_wino_input_fn tt_wino_input_c, tt_wino_input_avx2, tt_wino_input_avx512;
+tt_wino_input_fn tt_wino_input_c, tt_wino_input_avx2, tt_wino_input_avx512, tt_wino_input_neon;
 
 /*
  * wino_product: for all n * n frequencies f, `outputs` blocks (at most tt_kernels.group) of one group of outputs:
@@ -168,7 +168,7 @@ typedef struct tt_wino_product {
     ptrdiff_t u_freq, v_freq, v_plane, m_freq, m_plane;
 } tt_wino_product;
 typedef void tt_wino_product_fn(const tt_wino_product *a);
-tt_wino_product_fn tt_wino_product_c, tt_wino_product_avx2, tt_wino_product_avx512;
+tt_wino_product_fn tt_wino_product_c, tt_wino_product_avx2, tt_wino_product_avx512, tt_wino_product_neon;
 
 /*
  * wino_output: the same tiles and outputs, transformed back and finished as tt_conv_row says:
@@ -196,7 +196,7 @@ typedef struct tt_wino_output {
     ptrdiff_t dst_plane;
 } tt_wino_output;
 typedef void tt_wino_output_fn(const tt_wino_output *a);
-tt_wino_output_fn tt_wino_output_c, tt_wino_output_avx2, tt_wino_output_avx512;
+tt_wino_output_fn tt_wino_output_c, tt_wino_output_avx2, tt_wino_output_avx512, tt_wino_output_neon;
 
 /* ---- element by element --------------------------------------------------------------------------- */
 

@@ -53,9 +53,6 @@ tt_wino tt_wino_choose(const tt_net *net, const tt_step *s, tt_extent whole, tt_
     if (choice == TT_CONV_DIRECT || s->op != TT_OP_CONV || n->stride != 1 || (n->k != 3 && n->k != 5) ||
         n->channels <= TT_NARROW_MAX || s->taps[0].planes == 0 || s->taps[0].planes > MOST_PLANES)
         return TT_WINO_NONE;
-    /* tiles in plain C are slower than vectors without them: NEON has no tiles yet */
-    if (choice == TT_CONV_FASTEST && net->k.wino_product == tt_wino_product_c && net->k.conv != tt_conv_c)
-        return TT_WINO_NONE;
     for (int i = 0; i < s->pieces; i++)
         in += s->in[i].channels;
     const tt_wino form = form_of(n, in, block, whole);

@@ -13,6 +13,10 @@ void tt_kernels_init_arm(tt_kernels *k, unsigned cpu)
     k->group = 4;
     k->conv = tt_conv_neon;
     k->conv_narrow = tt_conv_narrow_neon;
+    k->wino_weights = tt_wino_weights_neon;
+    k->wino_input = tt_wino_input_neon;
+    k->wino_product = tt_wino_product_neon;
+    k->wino_output = tt_wino_output_neon;
     k->act = tt_act_neon;
     k->axpy = tt_axpy_neon;
     k->clamp = tt_clamp_neon;

@@ -20,4 +20,4 @@ enum { BLOCK = 8 };
 #define PRODUCTS PRODUCT(1, 12, 4) PRODUCT(2, 6, 2)
 #define PRODUCT_LIST product_1, product_2
 
-#include "kernels/x86/wino.inc"
+#include "kernels/wino.inc"

@@ -20,4 +20,4 @@ enum { BLOCK = 16 };
 #define PRODUCTS PRODUCT(1, 16, 4) PRODUCT(2, 12, 4) PRODUCT(3, 8, 4) PRODUCT(4, 6, 2)
 #define PRODUCT_LIST product_1, product_2, product_3, product_4
 
-#include "kernels/x86/wino.inc"
+#include "kernels/wino.inc"
