@@ -5,7 +5,7 @@
 #ifndef TT_BENCH_LIST_H
 #define TT_BENCH_LIST_H
 
-#define BENCH_GROUPS(X) X(kernels_conv) X(kernels_tokens) X(kernels_misc) X(networks)
+#define BENCH_GROUPS(X) X(kernels_conv) X(layers) X(kernels_tokens) X(kernels_misc) X(networks)
 
 /* X(name, shape): one layer, "same" padding. Up to 4 channels are planar, more are blocked. .up = 2 is a
  * transposed convolution of window 4 and stride 2; w and h are those of the input. */
@@ -18,6 +18,21 @@
     X("conv5x5 32->32 @256x256", .k = 5, .in = 32, .out = 32, .w = 256, .h = 256)                            \
     X("conv9x9 1->64 @256x256", .k = 9, .in = 1, .out = 64, .w = 256, .h = 256)                              \
     X("deconv4x4 64->3 @128x128", .k = 4, .in = 64, .out = 3, .w = 128, .h = 128, .up = 2)
+
+/* X(name, shape): one layer of the engine by Winograd's tiles, beside direct */
+#define BENCH_LAYERS(X)                                                                                      \
+    X("tiles3x3 64->64 @256x256", .k = 3, .in = 64, .out = 64, .w = 256, .h = 256)                           \
+    X("tiles3x3 64->64 @64x64", .k = 3, .in = 64, .out = 64, .w = 64, .h = 64)                               \
+    X("tiles3x3 64->32 @128x128", .k = 3, .in = 64, .out = 32, .w = 128, .h = 128)                           \
+    X("tiles3x3 160->32 @128x128", .k = 3, .in = 160, .out = 32, .w = 128, .h = 128)                         \
+    X("tiles3x3 192->64 @128x128", .k = 3, .in = 192, .out = 64, .w = 128, .h = 128)                         \
+    X("tiles3x3 512->512 @32x32", .k = 3, .in = 512, .out = 512, .w = 32, .h = 32)                           \
+    X("tiles5x5 64->32 @256x256", .k = 5, .in = 64, .out = 32, .w = 256, .h = 256)
+/* X(name, stage, shape): on 24 tiles and one group of outputs (64, 16 or 4 x 4 by instruction set) */
+#define BENCH_STAGES(X)                                                                                      \
+    X("wino_input 64, 24 tiles 4x4", input, .k = 3, .in = 64)                                                \
+    X("wino_product 64, 24 tiles 4x4", product, .k = 3, .in = 64)                                            \
+    X("wino_output, 24 tiles 4x4", output, .k = 3, .in = 64)
 
 /* X(name, function of kernels_tokens.c, shape): work on 64 tokens (a window of 8 x 8), as the steps of a
  * transformer do it; medium is 180 channels in 6 heads, light 60 in 6. */
