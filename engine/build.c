@@ -157,10 +157,8 @@ const char *tt_setting(tt_build *b, const char *key, const char *words, const ch
             usual = b->settings[i] + n + 1;
             return among(words, usual) ? usual : words;
         }
-    for (char **m = b->w->metadata; m && *m; m += 2)
-        if (!strcmp(m[0], key) && among(words, m[1]))
-            return m[1]; /* metadata that is not ours may use the same key for something else */
-    return usual;
+    const char *said = tt_weights_said(b->w, key);
+    return said && among(words, said) ? said : usual; /* metadata not ours may use the same key for something else */
 }
 
 /* ---- nodes ---------------------------------------------------------------------------------------- */

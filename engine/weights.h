@@ -82,6 +82,8 @@ void tt_weights_clear(tt_weights *w); /* accepts zeros */
 
 /* The tensor of that name, or NULL. Binary search. */
 const tt_tensor *tt_weights_find(const tt_weights *w, const char *name);
+/* The metadata under a key, or NULL. */
+const char *tt_weights_said(const tt_weights *w, const char *key);
 
 /* The layer's value of that key, its i-th; `usual` where there is none. */
 double tt_layer_number(const tt_layer *l, int key, int i, double usual);

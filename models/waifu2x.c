@@ -68,11 +68,11 @@ static void name_conv(char *to, size_t room, size_t i, const void *arg)
 static const char *task(const tt_weights *w)
 {
     const char *slash = strrchr(w->path, '/'), *name = slash ? slash + 1 : w->path;
-    for (char **m = w->metadata; m && *m; m += 2)
-        if (!strcmp(m[0], "resize"))
-            return !strcmp(m[1], "true") ? "scale" : "noise";
-        else if (!strcmp(m[0], "scale_factor") && !strcmp(m[1], "2"))
-            return "scale";
+    const char *resize = tt_weights_said(w, "resize"), *factor = tt_weights_said(w, "scale_factor");
+    if (resize)
+        return !strcmp(resize, "true") ? "scale" : "noise";
+    if (factor && !strcmp(factor, "2"))
+        return "scale";
     return strstr(name, "noise") ? "noise" : strstr(name, "scale") ? "scale" : NULL;
 }
 
@@ -86,10 +86,7 @@ static tt_status adopt(tt_weights *w, tt_error *err)
     /* what the name says is good for any format */
     const tt_tensor *last = tt_weights_find(w, "net.12.weight");
     const bool vgg = last && last->rank == 4 && last->shape[2] == 3;
-    for (char **m = w->metadata; m && *m; m += 2)
-        if (!strcmp(m[0], "task"))
-            return st;
-    return st || !vgg || !task(w) ? st : tt_weights_note(w, "task", task(w), err);
+    return st || !vgg || tt_weights_said(w, "task") || !task(w) ? st : tt_weights_note(w, "task", task(w), err);
 }
 
 const tt_model tt_model_waifu2x = {

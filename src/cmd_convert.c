@@ -54,14 +54,6 @@ static tt_status open_source(source *s, const char *path, const char *const *set
 
 /* ---- what is said of it --------------------------------------------------------------------------- */
 
-static const char *said(const tt_weights *w, const char *key)
-{
-    for (size_t i = 0; w->metadata && w->metadata[i]; i += 2)
-        if (!strcmp(w->metadata[i], key))
-            return w->metadata[i + 1];
-    return NULL;
-}
-
 /*
  * The file's own metadata stays, with the user's settings, so that what no tensor says goes along. A file that
  * tintype has converted before keeps saying where it came from first: converted once more it is the same file.
@@ -78,7 +70,7 @@ static tt_status describe(source *s, const char *path, const char *const *settin
         st = tt_weights_note(&s->w, "tintype.variant", s->traits.variant, err);
     if (!st)
         st = tt_weights_note(&s->w, "tintype.scale", scale, err);
-    if (!st && !said(&s->w, "tintype.source_sha256")) {
+    if (!st && !tt_weights_said(&s->w, "tintype.source_sha256")) {
         st = tt_weights_note(&s->w, "tintype.source", tt_shown(tt_base_name(path)), err);
         if (!st)
             st = tt_weights_note(&s->w, "tintype.source_format", s->w.format, err);

@@ -417,6 +417,14 @@ tt_status tt_weights_note(tt_weights *w, const char *key, const char *value, tt_
     return TT_OK;
 }
 
+const char *tt_weights_said(const tt_weights *w, const char *key)
+{
+    for (char **m = w->metadata; m && *m; m += 2)
+        if (!strcmp(m[0], key))
+            return m[1];
+    return NULL;
+}
+
 const tt_tensor *tt_weights_find(const tt_weights *w, const char *name)
 {
     size_t lo = 0, hi = w->count;
