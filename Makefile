@@ -73,7 +73,7 @@ lib_c := $(wildcard kernels/*.c $(addsuffix /*.c,$(families)) engine/*.c engine/
          $(filter-out $(program_c),$(wildcard src/*.c))
 test_c := $(filter-out tests/fuzz/%,$(wildcard tests/*.c tests/*/*.c tests/*/*/*.c))
 object = $(patsubst %,$(out)/%.o,$(basename $(1)))
-lib_o := $(call object,$(lib_c) models/default/embed.S)
+lib_o := $(call object,$(lib_c) models/default/embed.S kernels/cl/sources.c)
 
 .PHONY: all check check-arm check-x86 demo bench fuzz fuzzers install clean layers headers
 all: $(out)/tintype $(out)/libtintype.so
@@ -90,20 +90,28 @@ $(out)/models/default/embed.o: models/default/embed.S models/default/default_x2.
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -I. -c -o $@ $<
 
+# the kernels of the second device, as one string: params.h and common.cl stand before the others
+cl_sources := kernels/cl/params.h kernels/cl/common.cl $(filter-out kernels/cl/common.cl,$(sort $(wildcard kernels/cl/*.cl)))
+$(out)/kernels/cl/sources.c: tools/embed.awk $(cl_sources)
+	$(Q)mkdir -p $(@D)
+	$(Q)awk -v name=tt_cl_source -f tools/embed.awk $(cl_sources) >$@.new && mv $@.new $@
+$(out)/kernels/cl/sources.o: $(out)/kernels/cl/sources.c
+	$(Q)$(CC) $(flags) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
 $(out)/libtintype.a: $(lib_o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(out)/libtintype.so: $(lib_o) src/libtintype.map
 	$(if $(V),,@echo "  link  $@")
 	$(Q)$(CC) -shared -Wl,-soname,libtintype.so.0 -Wl,--version-script=src/libtintype.map $(link) $(LDFLAGS) -o $@ $(lib_o) \
-	  $(LIB_LIBS) -lpthread -lm
+	  $(LIB_LIBS) -ldl -lpthread -lm
 $(out)/tintype: $(call object,$(program_c)) $(out)/libtintype.a
 	$(if $(V),,@echo "  link  $@")
-	$(Q)$(CC) -pie $(link) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(PROGRAM_LIBS) -ldl -lpthread -lm
+	$(Q)$(CC) -pie $(link) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -ldl -lpthread -lm
 # tests/faults.c counts allocations and makes them fail
 wraps := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 $(out)/tests/runner: $(call object,$(test_c)) $(filter-out $(out)/src/main.o,$(call object,$(program_c))) $(out)/libtintype.a
 	$(if $(V),,@echo "  link  $@")
-	$(Q)$(CC) -pie $(link) $(wraps) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(PROGRAM_LIBS) $(TEST_LIBS) -ldl -lpthread -lm
+	$(Q)$(CC) -pie $(link) $(wraps) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS) -ldl -lpthread -lm
 
 # ---- what people type ----------------------------------------------------------------------------------------
 
@@ -143,9 +151,9 @@ fuzz:
 	$(Q)sh tests/fuzz/run.sh $(BUILD)/san-$(subst $(comma),-,$(fuzz_san))/tests/fuzz $(SECONDS) $(ONLY)
 fuzzers: $(patsubst %.c,$(out)/%,$(filter tests/fuzz/fuzz_%,$(fuzz_c)))
 .SECONDARY: $(call object,$(fuzz_c))
-$(out)/tests/fuzz/fuzz_%: $(out)/tests/fuzz/fuzz_%.o $(call object,$(fuzz_lib_c))
+$(out)/tests/fuzz/fuzz_%: $(out)/tests/fuzz/fuzz_%.o $(call object,$(fuzz_lib_c) kernels/cl/sources.c)
 	$(if $(V),,@echo "  link  $@")
-	$(Q)$(CC) -fsanitize=fuzzer $(link) $(wraps) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lpthread -lm
+	$(Q)$(CC) -fsanitize=fuzzer $(link) $(wraps) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -ldl -lpthread -lm
 
 dest = $(DESTDIR)$(PREFIX)
 install: all

@@ -50,9 +50,8 @@ fi
 mkdir -p "$(dirname "$config")"
 {
     echo "# written by tools/setup.sh"
-    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libzip zlib libmd libcurl check)"
-    echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson libzip zlib)"
-    echo "PROGRAM_LIBS := $(pkg-config --libs libmd)"
+    echo "PKG_CFLAGS := $(pkg-config --cflags libpng libjpeg lcms2 jansson libzip zlib libmd libcurl check OpenCL)"
+    echo "LIB_LIBS := $(pkg-config --libs libpng libjpeg lcms2 jansson libzip zlib libmd)"
     echo "TEST_LIBS := $(pkg-config --libs check)"
 } >"$config.new"
 mv "$config.new" "$config"

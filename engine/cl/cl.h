@@ -1,0 +1,95 @@
+/* What the parts of the OpenCL back end know of each other. Internal to engine/cl/. */
+#ifndef TT_ENGINE_CL_CL_H
+#define TT_ENGINE_CL_CL_H
+
+#include "engine/cl.h"
+#include "engine/cl/api.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Every kernel, by its name in kernels/cl/. */
+#define TT_CL_PLAIN(X)                                                                                                 \
+    X(conv) X(conv_one) X(conv3) X(conv3_one) X(conv1) X(conv1_one) X(map) X(copy) X(load) X(store) X(nearest)         \
+    X(shuffle_up) X(shuffle_down) X(reflect) X(pool) X(blur) X(mean_rows) X(mean_all) X(scores) X(softmax) X(weigh)    \
+    X(layer_norm) X(window_attention)
+#define TT_CL_TILED(X) X(conv_tiled) X(conv_tiled_one) X(conv3_tiled) X(conv3_tiled_one)
+#define TT_CL_KERNELS(X) TT_CL_PLAIN(X) TT_CL_TILED(X)
+typedef enum tt_cl_kernel {
+#define ENTRY(k) TT_CL_##k,
+    TT_CL_KERNELS(ENTRY)
+#undef ENTRY
+    TT_CL_KERNEL_COUNT
+} tt_cl_kernel;
+extern const char *const tt_cl_kernel_names[TT_CL_KERNEL_COUNT];
+
+/* How the kernels are cut for a device: constants of its program. */
+typedef struct tt_cl_cut {
+    int lanes;          /* channels in a block: 4, 8, 16 */
+    int pixels;         /* of an item of conv */
+    int outputs;        /* blocks of an item of conv: 1..4 */
+    int tile_x, tile_y; /* group of the tiled convolution; 0: there is none */
+    int beside;         /* items of a group of conv, side by side */
+    int group_x, group_y; /* of all other kernels */
+} tt_cl_cut;
+
+struct tt_cl {
+    atomic_int users;
+    pthread_mutex_t lock; /* of the queue and the kernels' arguments */
+    const tt_cl_api *api;
+    tt_cl_info info;
+    tt_cl_cut cut;
+    cl_platform_id platform;
+    cl_device_id device;
+    cl_context context;
+    cl_command_queue queue;
+    cl_program program;
+    cl_kernel kernel[TT_CL_KERNEL_COUNT]; /* NULL where the cut has none */
+    atomic_int ran[TT_CL_KERNEL_COUNT];   /* launches: the self-test leaves none out */
+    uint64_t memory;
+    double rate; /* FLOP/s, as last seen: for the length of launches */
+    bool tested_now;
+};
+
+/* A convolution's or linear layer's numbers in the weights, in vectors. One for each class of a transposed one. */
+typedef struct tt_cl_taps {
+    int kh, kw, pad_y, pad_x;
+    int at, step;
+} tt_cl_taps;
+
+typedef struct tt_cl_layer {
+    tt_cl_taps *taps; /* owned */
+    int classes;
+    int bias, slopes, gain, shift; /* in the weights; gain -1: none */
+    int table;                     /* of a window attention */
+} tt_cl_layer;
+
+typedef struct tt_cl_step {
+    tt_cl_layer own;
+    tt_cl_layer *stage; /* owned; of a chain */
+    int stages;
+} tt_cl_step;
+
+struct tt_cl_net {
+    tt_cl *cl;
+    const tt_net *net; /* borrowed */
+    tt_cl_step *step;
+    cl_mem weights;
+    uint64_t bytes;
+};
+
+/*
+ * engine/cl/program.c: the program and its kernels. *passed: the store says that it passed the self-test. Where it says
+ * that it failed, that is the failure, unless `again`.
+ */
+typedef enum tt_cl_verdict { TT_CL_UNKNOWN, TT_CL_PASSED, TT_CL_FAILED } tt_cl_verdict;
+tt_status tt_cl_build(tt_cl *cl, const tt_cl_store *store, bool again, bool *passed, tt_error *err);
+/* Keep the program together with the verdict, and of a failure its sentence. */
+void tt_cl_keep(tt_cl *cl, const tt_cl_store *store, tt_cl_verdict verdict, const char *text);
+
+static inline int tt_cl_blocks(const tt_cl *cl, int channels)
+{
+    return (channels + cl->cut.lanes - 1) / cl->cut.lanes;
+}
+
+#endif

@@ -1,0 +1,336 @@
+/*
+ * The known-answer test: small networks that together use every kernel and every way through it, on the device and by the
+ * scalar table. Compilers and drivers get arithmetic wrong, and one that does is found here, not in a picture.
+ */
+#include "engine/cl/cl.h"
+
+#include "engine/weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MOST_TENSORS = 40, HIGH = 22, WIDE = 38 };
+
+/* A weight file in the making. */
+typedef struct kit {
+    tt_tensor_out t[MOST_TENSORS];
+    char name[MOST_TENSORS][32];
+    int count;
+    bool failed;
+    unsigned seed;
+} kit;
+
+/* Numerical Recipes' generator; its upper bits will do. -1..1 */
+static float noise(unsigned *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (float)(*seed >> 8) / 8388608.0f - 1.0f;
+}
+
+static void tensor(kit *k, const char *name, const char *suffix, int rank, size_t a, size_t b, size_t c, size_t d,
+                   float scale, float middle)
+{
+    tt_tensor_out *t = &k->t[k->count];
+    const size_t shape[4] = {a, b, c, d};
+    size_t n = 1;
+    for (int i = 0; i < rank; i++) {
+        t->shape[i] = shape[i];
+        n *= shape[i];
+    }
+    float *v = malloc(n * sizeof *v);
+    snprintf(k->name[k->count], sizeof k->name[0], "%s%s", name, suffix);
+    t->name = k->name[k->count];
+    t->rank = rank;
+    t->data = v;
+    k->failed |= !v;
+    for (size_t i = 0; v && i < n; i++)
+        v[i] = middle + scale * noise(&k->seed);
+    k->count++;
+}
+
+/* Weights [a,b,n,n] scaled so that sums stay about as large as what is summed; and a bias for `outputs`. */
+static void window(kit *k, const char *name, size_t a, size_t b, size_t n, size_t outputs)
+{
+    tensor(k, name, ".weight", 4, a, b, n, n, 1.5f / sqrtf((float)((outputs == a ? b : a) * n * n)), 0);
+    tensor(k, name, ".bias", 1, outputs, 0, 0, 0, 0.2f, 0);
+}
+
+static void batch_norm(kit *k, const char *name, size_t n)
+{
+    tensor(k, name, ".weight", 1, n, 0, 0, 0, 0.5f, 1);
+    tensor(k, name, ".bias", 1, n, 0, 0, 0, 0.3f, 0);
+    tensor(k, name, ".running_mean", 1, n, 0, 0, 0, 0.3f, 0);
+    tensor(k, name, ".running_var", 1, n, 0, 0, 0, 0.5f, 1);
+}
+
+static void flat(kit *k, const char *name, size_t out, size_t in)
+{
+    tensor(k, name, ".weight", in ? 2 : 1, out, in, 0, 0, in ? 1.5f / sqrtf((float)in) : 0.5f, in ? 0 : 1);
+    tensor(k, name, ".bias", 1, out, 0, 0, 0, 0.2f, 0);
+}
+
+/* ---- the networks -------------------------------------------------------------------------------------- */
+
+/* 3x3 over pieces side by side, both residuals, clamp, nearest neighbours; few outputs and many. */
+static void dense_weights(kit *k)
+{
+    window(k, "first", 20, 3, 3, 20);
+    window(k, "a", 70, 20, 3, 70);
+    window(k, "b", 8, 90, 3, 8);
+    tensor(k, "slopes", "", 1, 8, 0, 0, 0, 0.5f, 0);
+    window(k, "c", 20, 98, 3, 20);
+    window(k, "last", 3, 20, 3, 3);
+}
+static tt_val dense(tt_build *b)
+{
+    const tt_val x = tt_conv(b, tt_input(b, 3), "first");
+    tt_val seen = tt_concat(b, x, tt_conv(b, x, "a", .act = TT_ACT_PRELU, .slope = 0.2f));
+    seen = tt_concat(b, seen, tt_conv(b, seen, "b", .act = TT_ACT_PRELU, .slopes = "slopes"));
+    tt_val y = tt_add_scaled(b, x, 0.2f, tt_conv(b, seen, "c"));
+    y = tt_add_scaled(b, x, 0.7f, y);
+    return tt_clamp(b, tt_conv(b, tt_nearest(b, y, 2), "last"), -0.5f, 0.5f);
+}
+
+/* Other windows, strides, edges that repeat, 1x1, no padding, a crop that is padded; narrow results too. */
+static void windows_weights(kit *k)
+{
+    window(k, "nine", 18, 3, 9, 18);
+    window(k, "five", 33, 18, 5, 33);
+    window(k, "seven", 20, 33, 7, 20);
+    window(k, "one", 37, 20, 1, 37);
+    window(k, "cut", 37, 37, 3, 37);
+    window(k, "two", 3, 37, 2, 3);
+    window(k, "point", 4, 3, 1, 4);
+    window(k, "valid", 5, 4, 3, 5);
+}
+static tt_val windows(tt_build *b)
+{
+    tt_val x = tt_conv(b, tt_input(b, 3), "nine", .replicate = true, .act = TT_ACT_RELU);
+    x = tt_conv(b, x, "five", .act = TT_ACT_PRELU, .slope = 0.1f);
+    x = tt_conv(b, x, "seven", .stride = 2);
+    x = tt_conv(b, x, "one", .act = TT_ACT_RELU);
+    x = tt_conv(b, tt_crop(b, x, 1), "cut");
+    x = tt_conv(b, tt_conv(b, x, "two", .valid = true, .stride = 2), "point");
+    return tt_conv(b, tt_pad(b, x, 3), "valid", .valid = true);
+}
+
+/* Transposed convolutions, a crop, a gate by the mean, batch norms behind sums and activations, pool. */
+static void hourglass_weights(kit *k)
+{
+    window(k, "a", 17, 3, 3, 17);
+    window(k, "down", 17, 17, 2, 17);
+    batch_norm(k, "norm", 17);
+    batch_norm(k, "norm2", 17);
+    window(k, "gate", 17, 17, 1, 17);
+    tensor(k, "up", ".weight", 4, 17, 18, 2, 2, 0.25f, 0);
+    tensor(k, "up", ".bias", 1, 18, 0, 0, 0, 0.2f, 0);
+    tensor(k, "up4", ".weight", 4, 18, 6, 4, 4, 0.12f, 0);
+    tensor(k, "up4", ".bias", 1, 6, 0, 0, 0, 0.2f, 0);
+    tensor(k, "up3", ".weight", 4, 6, 3, 3, 3, 0.2f, 0);
+    tensor(k, "up3", ".bias", 1, 3, 0, 0, 0, 0.2f, 0);
+}
+static tt_val hourglass(tt_build *b)
+{
+    const tt_val x = tt_conv(b, tt_input(b, 3), "a", .act = TT_ACT_RELU);
+    tt_val y = tt_activate(b, tt_batch_norm(b, tt_max_pool(b, x), "norm"), TT_ACT_RELU, 0);
+    y = tt_batch_norm(b, tt_conv(b, y, "down", .valid = true, .stride = 2, .act = TT_ACT_RELU), "norm2");
+    y = tt_gate(b, y, tt_activate(b, tt_conv(b, tt_mean(b, tt_crop(b, y, 1)), "gate"), TT_ACT_SIGMOID, 0));
+    y = tt_deconv(b, y, "up", .stride = 2, .act = TT_ACT_PRELU, .slope = 0.1f);
+    y = tt_deconv(b, y, "up4", .stride = 2, .pad = 1);
+    return tt_deconv(b, y, "up3", .stride = 1, .pad = 1);
+}
+
+/* Pixel shuffles, fused and not, with the skip and without; blur; levels; sums, clamps and activations by themselves. */
+static void shuffles_weights(kit *k)
+{
+    window(k, "a", 24, 3, 3, 24);
+    window(k, "b", 12, 24, 3, 12);
+    window(k, "c", 20, 12, 3, 20);
+    window(k, "d", 3, 5, 3, 3);
+}
+static tt_val shuffles(tt_build *b)
+{
+    static const float offset[3] = {0.1f, -0.2f, 0.3f};
+    const tt_val in = tt_input(b, 3), x = tt_levels(b, in, 0.5f, offset);
+    tt_val y = tt_conv(b, tt_conv(b, x, "a", .act = TT_ACT_RELU), "b");
+    y = tt_add_scaled(b, tt_pixel_shuffle(b, y, 2), 1, tt_nearest(b, x, 2));      /* fused */
+    y = tt_activate(b, tt_pixel_unshuffle(b, y, 2), TT_ACT_PRELU, 0.3f);
+    tt_val z = tt_pixel_shuffle(b, tt_clamp(b, tt_activate(b, tt_conv(b, y, "c"), TT_ACT_GELU, 0), -1, 1), 2);
+    z = tt_blur(b, z, z);
+    z = tt_conv(b, z, "d");
+    const tt_val large = tt_nearest(b, x, 2);
+    return tt_scale_shift(b, tt_add_scaled(b, z, 0.25f, tt_add_scaled(b, large, -1, tt_clamp(b, z, 0, 1))), 2, 0.1f);
+}
+
+/* Attention over all positions. */
+static void attention_weights(kit *k)
+{
+    window(k, "q", 5, 18, 1, 5);
+    window(k, "k", 5, 18, 1, 5);
+    window(k, "v", 18, 18, 1, 18);
+    window(k, "first", 18, 3, 3, 18);
+}
+static tt_val attention(tt_build *b)
+{
+    const tt_val x = tt_conv(b, tt_input(b, 3), "first");
+    const tt_val y = tt_attend(b, tt_conv(b, x, "q"), tt_conv(b, x, "k"), tt_conv(b, x, "v"));
+    return tt_add_scaled(b, x, 0.5f, y);
+}
+
+/* Two layers of a transformer, the second with shifted windows; and a chain that ends otherwise. */
+static void tokens_weights(kit *k)
+{
+    window(k, "first", 18, 3, 3, 18);
+    flat(k, "norm", 18, 0);
+    flat(k, "qkv", 54, 18);
+    tensor(k, "table", "", 2, 49, 3, 0, 0, 1, 0);
+    flat(k, "proj", 18, 18);
+    flat(k, "fc1", 36, 18);
+    flat(k, "fc2", 18, 36);
+    window(k, "last", 3, 18, 3, 3);
+}
+static tt_val tokens(tt_build *b)
+{
+    const tt_val in = tt_input(b, 3);
+    tt_val x = tt_conv(b, tt_pad(b, in, 4), "first");
+    for (int i = 0; i < 2; i++) {
+        tt_val y = tt_linear(b, tt_layer_norm(b, x, "norm", 1e-5f), "qkv", 54);
+        y = tt_linear(b, tt_window_attention(b, y, "table", 4, 2 * i), "proj", 18);
+        x = tt_add_scaled(b, x, 1, y);
+        y = tt_gelu(b, tt_linear(b, tt_layer_norm(b, x, "norm", 1e-5f), "fc1", 0));
+        x = tt_add_scaled(b, x, 1, tt_linear(b, y, "fc2", 18));
+    }
+    x = tt_add_scaled(b, x, 1, tt_layer_norm(b, x, "norm", 1e-5f));
+    return tt_fit(b, tt_conv(b, x, "last"), in, 1);
+}
+
+static const struct {
+    const char *name;
+    void (*weights)(kit *k);
+    tt_val (*describe)(tt_build *b);
+} cases[] = {{"dense block", dense_weights, dense},
+             {"windows", windows_weights, windows},
+             {"hourglass", hourglass_weights, hourglass},
+             {"shuffles", shuffles_weights, shuffles},
+             {"attention", attention_weights, attention},
+             {"tokens", tokens_weights, tokens}};
+enum { CASES = sizeof cases / sizeof *cases };
+
+/* ---- both ways ----------------------------------------------------------------------------------------- */
+
+static tt_status on_host(const tt_net *net, const float *in, float **out, size_t *n, tt_error *err)
+{
+    tt_plan *plan = NULL;
+    tt_pool *pool = NULL;
+    tt_plan_facts f = {0};
+    tt_status st = tt_plan_new(&plan, net, HIGH, WIDE, NULL, err);
+    if (!st)
+        st = tt_pool_new(&pool, 1, err);
+    if (!st) {
+        tt_plan_get_facts(plan, &f);
+        *n = (size_t)f.out_channels * (size_t)f.out_h * (size_t)f.out_w;
+        *out = malloc(*n * sizeof **out);
+        st = *out ? tt_plan_run(plan, pool, in, *out, NULL, err) : tt_fail_memory(err, *n * sizeof **out);
+    }
+    tt_pool_free(pool);
+    tt_plan_free(plan);
+    return st;
+}
+
+static tt_status on_device(tt_cl *cl, const tt_net *net, const tt_graph *g, const float *in, float *out, tt_error *err)
+{
+    tt_cl_net *n = NULL;
+    tt_cl_plan *plan = NULL;
+    tt_status st = tt_cl_net_new(&n, cl, net, g, err);
+    if (!st)
+        st = tt_cl_plan_new(&plan, n, HIGH, WIDE, false, err);
+    if (!st)
+        st = tt_cl_plan_run(plan, in, out, NULL, err);
+    tt_cl_plan_free(plan);
+    tt_cl_net_free(n);
+    return st;
+}
+
+static tt_status compare(const tt_cl *cl, const char *name, const float *want, const float *got, size_t n, tt_error *err)
+{
+    float most = 1;
+    for (size_t i = 0; i < n; i++)
+        most = fmaxf(most, fabsf(want[i]));
+    for (size_t i = 0; i < n; i++)
+        if (!(fabsf(got[i] - want[i]) <= 5e-5f * most)) /* not-a-number, too */
+            return tt_fail(err, TT_ERR_UNSUPPORTED,
+                           "%s (driver %s) computes wrongly and is not used: its self-test gives %g for %g in the network '%s'",
+                           cl->info.name, cl->info.driver, (double)got[i], (double)want[i], name);
+    return TT_OK;
+}
+
+static tt_status both(tt_cl *cl, const char *name, const tt_net *net, const tt_graph *g, tt_error *err)
+{
+    unsigned seed = 5;
+    size_t n = 0;
+    float *in = malloc(3 * HIGH * WIDE * sizeof *in), *want = NULL, *got = NULL;
+    for (int i = 0; in && i < 3 * HIGH * WIDE; i++)
+        in[i] = 0.5f + 0.5f * noise(&seed);
+    tt_status st = in ? on_host(net, in, &want, &n, err) : tt_fail_memory(err, 3 * HIGH * WIDE * sizeof *in);
+    if (!st && !(got = calloc(n, sizeof *got)))
+        st = tt_fail_memory(err, n * sizeof *got);
+    if (!st)
+        st = on_device(cl, net, g, in, got, err);
+    if (!st)
+        st = compare(cl, name, want, got, n, err);
+    free(in);
+    free(want);
+    free(got);
+    return st;
+}
+
+static tt_status test_case(tt_cl *cl, int i, tt_error *err)
+{
+    kit k = {.seed = 17u * (unsigned)i + 1};
+    tt_kernels scalar;
+    tt_weights w = {0};
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    tt_graph *g = NULL;
+    tt_net *net = NULL;
+    cases[i].weights(&k);
+    tt_kernels_init(&scalar, 0);
+    tt_status st = k.failed ? tt_fail_memory(err, 0)
+                            : tt_safetensors_write(k.t, (size_t)k.count, NULL, &bytes, &size, err);
+    if (!st)
+        st = tt_weights_open_memory(&w, bytes, size, "self-test", err);
+    if (!st) {
+        tt_build *b = tt_build_new(&w, NULL);
+        st = b ? tt_build_finish(b, cases[i].describe(b), &g, err) : tt_fail_memory(err, 0);
+    }
+    if (!st)
+        st = tt_net_new(&net, g, &scalar, err);
+    if (!st)
+        st = both(cl, cases[i].name, net, g, err);
+    tt_net_free(net);
+    tt_graph_free(g);
+    tt_weights_clear(&w);
+    free(bytes);
+    for (int t = 0; t < k.count; t++)
+        free((void *)k.t[t].data);
+    return st;
+}
+
+tt_status tt_cl_self_test(tt_cl *cl, tt_error *err)
+{
+    tt_status st = TT_OK;
+    for (int i = 0; i < TT_CL_KERNEL_COUNT; i++)
+        atomic_store(&cl->ran[i], 0);
+    for (int i = 0; i < CASES && !st; i++)
+        st = test_case(cl, i, err);
+    /* A kernel that no network here uses is not tested: our own mistake. Where all convolutions are of one block an item,
+     * or all go through tiles, the others have nothing to do. */
+    for (int i = 0; i < TT_CL_KERNEL_COUNT && !st; i++) {
+        const bool wide = i == TT_CL_conv || i == TT_CL_conv3 || i == TT_CL_conv1;
+        const bool untiled = i == TT_CL_conv || i == TT_CL_conv_one || i == TT_CL_conv3 || i == TT_CL_conv3_one;
+        if (cl->kernel[i] && !atomic_load(&cl->ran[i]) && !(wide && cl->cut.outputs == 1) && !(untiled && cl->cut.tile_x))
+            st = tt_fail(err, TT_ERR_INTERNAL, "the self-test leaves out the kernel %s", tt_cl_kernel_names[i]);
+    }
+    return st;
+}

@@ -1,0 +1,113 @@
+/*
+ * Attention over all N positions, a chunk of positions j at a time (Zhang et al., "Self-Attention Generative Adversarial
+ * Networks", 2019, figure 2; engine/ops/attend.c says which is which):
+ *     scores    s[i][j] = sum over c of q[c][i] * k[c][j]
+ *     softmax   over i, for each j
+ *     weigh     out[c][j] = sum over i of v[c][i] * s[i][j]
+ */
+#define SIDE 4
+
+static inline int position(__global const int *map, int width, int i)
+{
+    return place(map, 0, i / width, i % width);
+}
+
+static inline float across(vec z)
+{
+    float f[LANES], sum = 0.0f;
+    JOIN(vstore, LANES)(z, 0, f);
+    for (int l = 0; l < LANES; l++)
+        sum += f[l];
+    return sum;
+}
+
+/* SIDE x SIDE scores an item; lanes beyond the last channel are left out. */
+__kernel void scores(ARGUMENTS)
+{
+    __global const int *t = table + at;
+    const int n = t[ATTEND_POSITIONS], chunk = t[ATTEND_CHUNK], width = t[IN_W];
+    const int j0 = (int)get_global_id(0) * SIDE, i0 = ((int)get_global_id(1) + first) * SIDE;
+    if (j0 >= chunk || i0 >= n)
+        return;
+    __global float *s = (__global float *)(out + t[OUT]);
+    int q[SIDE], k[SIDE];
+    vec acc[SIDE][SIDE];
+    float rest[SIDE][SIDE];
+    for (int a = 0; a < SIDE; a++) {
+        q[a] = position(t + X, width, min(i0 + a, n - 1));
+        k[a] = position(t + ATTEND_OTHER, width, min(t[ATTEND_FIRST] + j0 + a, n - 1));
+        for (int b = 0; b < SIDE; b++) {
+            acc[a][b] = (vec)(0.0f);
+            rest[a][b] = 0.0f;
+        }
+    }
+    const int full = t[ATTEND_CHANNELS] / LANES;
+    for (int c = 0; c < full; c++)
+        for (int a = 0; a < SIDE; a++) {
+            const vec qa = in[q[a] + c * t[X + 2]];
+            for (int b = 0; b < SIDE; b++)
+                acc[a][b] = MULADD(qa, in[k[b] + c * t[ATTEND_OTHER + 2]], acc[a][b]);
+        }
+    for (int l = 0; l < t[ATTEND_CHANNELS] % LANES; l++)
+        for (int a = 0; a < SIDE; a++)
+            for (int b = 0; b < SIDE; b++)
+                rest[a][b] += ((__global const float *)(in + q[a] + full * t[X + 2]))[l] *
+                              ((__global const float *)(in + k[b] + full * t[ATTEND_OTHER + 2]))[l];
+    for (int a = 0; a < SIDE && i0 + a < n; a++)
+        for (int b = 0; b < SIDE && j0 + b < chunk; b++)
+            s[(size_t)(i0 + a) * chunk + j0 + b] = across(acc[a][b]) + rest[a][b];
+}
+
+/* In place; one position j an item. */
+__kernel void softmax(ARGUMENTS)
+{
+    __global const int *t = table + at;
+    const int n = t[ATTEND_POSITIONS], chunk = t[ATTEND_CHUNK], j = (int)get_global_id(0);
+    if (j >= chunk || (int)get_global_id(1) + first > 0)
+        return;
+    __global float *s = (__global float *)(out + t[OUT]) + j;
+    float most = -INFINITY, sum = 0.0f, lost = 0.0f;
+    for (int i = 0; i < n; i++)
+        most = fmax(most, s[(size_t)i * chunk]);
+    for (int i = 0; i < n; i++) {
+        const float e = exp(s[(size_t)i * chunk] - most), now = sum + e, back = now - sum;
+        s[(size_t)i * chunk] = e;
+        lost += (sum - (now - back)) + (e - back);
+        sum = now;
+    }
+    const float share = 1.0f / (sum + lost);
+    for (int i = 0; i < n; i++)
+        s[(size_t)i * chunk] *= share;
+}
+
+/* PIXELS positions of one block of channels an item. */
+__kernel void weigh(ARGUMENTS)
+{
+    __global const int *t = table + at;
+    const int n = t[ATTEND_POSITIONS], chunk = t[ATTEND_CHUNK], width = t[IN_W];
+    const int beside = (int)get_local_size(0), b = (int)get_global_id(1) + first;
+    const int j0 = (int)get_group_id(0) * beside * PIXELS + (int)get_local_id(0);
+    if (j0 >= chunk || b >= t[BLOCKS])
+        return;
+    __global const float *s = (__global const float *)(in + t[X]) + j0;
+    __global const int *v = t + ATTEND_OTHER;
+    int at_p[PIXELS];
+    vec acc[PIXELS];
+    for (int p = 0; p < PIXELS; p++) {
+        at_p[p] = min(j0 + p * beside, chunk - 1) - j0;
+        acc[p] = (vec)(0.0f);
+    }
+    for (int y = 0, i = 0; i < n; y++) {
+        const int row = place(v, b, y, 0);
+        for (int x = 0; x < width; x++, i++) {
+            const vec vi = in[row + x];
+            for (int p = 0; p < PIXELS; p++)
+                acc[p] = MULADD((vec)(s[(size_t)i * chunk + at_p[p]]), vi, acc[p]);
+        }
+    }
+    for (int p = 0; p < PIXELS; p++) {
+        const int j = t[ATTEND_FIRST] + j0 + p * beside;
+        if (j0 + p * beside < chunk)
+            out[place(t + OUT, b, j / width, j % width)] = acc[p];
+    }
+}

@@ -1,0 +1,69 @@
+/*
+ * What all kernels share. Every kernel has the same arguments:
+ *     in, out   the arena, both of them: values lie there, channels in blocks of LANES, [block][row][pixel][lane]
+ *     weights   everything the network knows
+ *     table     the launch's numbers (kernels/cl/params.h), from place `at` on
+ *     first     row of the result that global row 0 is: long launches come in parts
+ * and runs over (pixel, row, block of channels). Lanes beyond the last channel hold something finite, never nothing.
+ */
+#ifndef LANES
+#define LANES 4
+#endif
+#ifndef PIXELS /* of one work item of conv, scores, weigh */
+#define PIXELS 4
+#endif
+#ifndef OUTPUTS /* blocks of one work item of conv: at most 4 */
+#define OUTPUTS 4
+#endif
+#ifndef TILE_X /* work items of a group of the tiled convolution */
+#define TILE_X 16
+#endif
+#ifndef TILE_Y
+#define TILE_Y 8
+#endif
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+typedef JOIN(float, LANES) vec;
+
+#ifdef FP_FAST_FMAF
+#define MULADD(a, b, c) fma(a, b, c)
+#else
+#define MULADD(a, b, c) ((a) * (b) + (c))
+#endif
+
+#define ARGUMENTS                                                                                                      \
+    __global const vec *in, __global vec *out, __global const vec *weights, __global const int *table, int at, int first
+#define NUMBER(i) as_float(t[i])
+
+static inline vec relu(vec z)
+{
+    return z > (vec)(0.0f) ? z : (vec)(0.0f);
+}
+
+static inline vec activate(vec z, int act, vec slope)
+{
+    switch (act) {
+    case ACT_RELU:
+        return relu(z);
+    case ACT_PRELU:
+        return z > (vec)(0.0f) ? z : slope * z;
+    case ACT_SIGMOID:
+        return (vec)(1.0f) / ((vec)(1.0f) + exp(-z));
+    case ACT_GELU:
+        return (vec)(0.5f) * z * ((vec)(1.0f) + erf(z * (vec)(0.70710678118654752f)));
+    default:
+        return z;
+    }
+}
+
+static inline int place(__global const int *map, int block, int y, int x)
+{
+    return map[0] + block * map[2] + y * map[1] + x;
+}
+
+/* The value of one channel. */
+static inline float lane_of(__global const vec *in, __global const int *map, int c, int y, int x)
+{
+    return ((__global const float *)(in + place(map, c / LANES, y, x)))[c % LANES];
+}
