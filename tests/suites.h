@@ -26,6 +26,7 @@
     X(models_published) \
     X(models_deoldify_blocks) \
     X(models_deoldify) \
+    X(models_device) \
     X(src_png) \
     X(src_jpeg) \
     X(src_jpeg_damage) \

@@ -1,0 +1,33 @@
+#include "tests/engine/device.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *const device_cuts[DEVICE_CUTS] = {"cut for CPUs", "cut for GPUs"};
+
+const char *device_name(const char *skipped)
+{
+    const char *wanted = getenv("TINTYPE_TEST_DEVICE"), *why = NULL;
+    tt_cl_info *list = NULL;
+    tt_error err = {0};
+    int count = 0;
+    if (wanted && *wanted)
+        return wanted;
+    ck_assert_msg(!tt_cl_list(&list, &count, &why, &err), "%s", err.text);
+    free(list);
+    if (!count)
+        printf("SKIPPED, %s: %s\n", skipped, why ? why : "no OpenCL device");
+    return count ? "opencl:0.0" : NULL;
+}
+
+tt_cl *device_open(int cut, const char *skipped)
+{
+    const char *name = device_name(skipped);
+    const tt_cl_options o = {.as_gpu = cut == 1};
+    tt_error err = {0};
+    tt_cl *cl = NULL;
+    if (name)
+        ck_assert_msg(!tt_cl_open(&cl, name, &o, &err), "%s", err.text);
+    return cl;
+}

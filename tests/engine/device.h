@@ -1,0 +1,18 @@
+/* An OpenCL device for tests: PoCL as a rule, or what TINTYPE_TEST_DEVICE names. */
+#ifndef TT_TESTS_ENGINE_DEVICE_H
+#define TT_TESTS_ENGINE_DEVICE_H
+
+#include "engine/cl.h"
+
+#include <stdbool.h>
+
+/* The two ways that kernels are cut: for CPUs, and (with local memory) for GPUs. */
+enum { DEVICE_CUTS = 2 };
+extern const char *const device_cuts[DEVICE_CUTS];
+
+/* The device's name for tt_cl_open(); NULL, with a line that says what is skipped and why, where there is none. */
+const char *device_name(const char *skipped);
+/* Opened, or NULL, with that line; a device that cannot be opened fails the test. tt_cl_free() it. */
+tt_cl *device_open(int cut, const char *skipped);
+
+#endif
