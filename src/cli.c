@@ -176,9 +176,24 @@ void tt_cli_writes_in(const char *directory)
         tt_output_sweep(directory);
 }
 
+/* The device failed: said even where nothing else is. A bar that stands there is wiped; it comes again. */
+static void tell_excuse(void *user, const char *sentence)
+{
+    (void)user;
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+    tt_cli_note("tintype: %s", tt_shown(sentence));
+}
+
 tt_status tt_cli_context(tt_context **c, const tt_args *a, tt_error *err)
 {
-    const tt_context_options o = {.size = sizeof o, .threads = a->threads, .memory = a->memory};
+    const tt_context_options o = {.size = sizeof o,
+                                  .threads = a->threads,
+                                  .memory = a->memory,
+                                  .device = a->device ? a->device : "auto",
+                                  .device_only = a->fallback && !strcmp(a->fallback, "none"),
+                                  .device_memory = a->device_memory,
+                                  .note = tell_excuse};
     const tt_status st = tt_context_new(c, &o, err);
     if (st)
         return st;

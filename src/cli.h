@@ -54,15 +54,16 @@ typedef struct tt_args {
     const char *output, *model, *format, *depth, *icc, *only, *kernel, *isa, *dtype;
     const char *use, *licence, *url, *mirror, *sha256;
     const char *render, *contact_sheet, *frames;
+    const char *device, *fallback;
     const char **net; /* "key=value", ..., NULL; or NULL. Owned, the strings are not */
     double scale, seconds, timeout;
     const char *size;  /* as typed */
     int width, height; /* of it; 0: by the picture's shape */
     int threads, quality, border, tries;
-    uint64_t memory, max_pixels;
+    uint64_t memory, max_pixels, device_memory;
     bool help, man, json, quiet, verbose;
     bool tta, recursive, overwrite, skip_existing, dry_run, salvage, fail_fast;
-    bool luma, rgb, plan, installed, y4m;
+    bool luma, rgb, plan, installed, y4m, devices;
     char *resolved; /* what `model` points to where it was found for a name; owned */
 } tt_args;
 

@@ -36,7 +36,7 @@ tt_status tt_batch_begin(tt_batch *b, const tt_args *a, tt_error *err)
     b->began = tt_seconds();
     tt_progress_init(&b->progress, a->json, a->quiet);
     tt_status st = make_sense(a, err);
-    if (st || (st = tt_network_open(&b->n, a->model, a->net, err)) || (st = tt_cli_context(&b->c, a, err)))
+    if (st || (st = tt_cli_context(&b->c, a, err)) || (st = tt_network_open_for(&b->n, b->c, a->model, a->net, err)))
         return st;
     snprintf(b->model, sizeof b->model, "%s", tt_shown(tt_base_name(b->n->path)));
     return TT_OK;
@@ -56,9 +56,10 @@ tt_status tt_batch_find(tt_batch *b, char *const *operand, int operands, const t
             st = tt_cli_no_terminal("a picture", err);
     }
     if (!st && b->a->verbose)
-        tt_cli_note("%s: %s, %s; %s kernels, %d threads, %s to work in", b->model, b->n->model->title,
+        tt_cli_note("%s: %s, %s; %s kernels, %d threads, %s to work in%s%s", b->model, b->n->model->title,
                     b->n->traits.variant, tt_cpu_name(b->n->kernels.cpu), tt_context_threads(b->c),
-                    tt_shown_bytes((double)tt_context_memory(b->c)));
+                    tt_shown_bytes((double)tt_context_memory(b->c)), b->n->there ? "; on " : "",
+                    b->n->there ? tt_context_device(b->c) : "");
     return st;
 }
 

@@ -352,12 +352,18 @@ int tt_cmd_info(const tt_args *a)
     tt_status st = TT_OK;
     if (a->size && !a->plan)
         st = tt_fail(&e, TT_ERR_USAGE, "--size is for --plan");
+    else if (a->devices && a->operands)
+        st = tt_fail(&e, TT_ERR_USAGE, "--devices wants no FILE");
+    else if (!a->devices && !a->operands)
+        st = tt_fail(&e, TT_ERR_USAGE, "info wants FILE... or --devices");
     else if (a->size && (!a->width || !a->height))
         st = tt_fail(&e, TT_ERR_USAGE, "--size is %s; a plan wants both sides", a->size);
     if (st) {
         tt_cli_complain(NULL, &e);
         return tt_exit_code(st);
     }
+    if (a->devices)
+        return tt_facts_devices(a->json);
     for (int i = 0; i < a->operands && !tt_cli_stopped(); i++) {
         char *path;
         st = tt_places_resolve(a->operand[i], &path, &e);

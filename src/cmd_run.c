@@ -137,7 +137,7 @@ int tt_cmd_run(const tt_args *a)
         st = tt_fail(&e, TT_ERR_OUTPUT, "%s: exists already; --overwrite replaces it", job.output);
     else
         st = tt_job_prepare(&job, &e);
-    if (st || (st = tt_cli_context(&c, a, &e)) || (st = tt_network_open(&n, a->model, a->net, &e)) ||
+    if (st || (st = tt_cli_context(&c, a, &e)) || (st = tt_network_open_for(&n, c, a->model, a->net, &e)) ||
         (st = read_input(a->operand[0], &in, &e)))
         goto done;
     if (a->verbose) {

@@ -2,6 +2,7 @@
 #ifndef TT_SRC_CONTEXT_H
 #define TT_SRC_CONTEXT_H
 
+#include "engine/cl.h"
 #include "engine/net.h"
 #include "engine/plan.h"
 #include "engine/pool.h"
@@ -15,6 +16,7 @@ struct tt_context {
     tt_pool *pool;
     uint64_t memory; /* bytes, the budget */
     atomic_int cancel;
+    struct tt_device *device; /* NULL: the processor does all */
 };
 
 /* A plan that has run and may run again. */
@@ -41,6 +43,8 @@ struct tt_network {
     char **metadata;        /* of the weight file: key, value, ..., NULL */
     tt_kernels kernels;
     tt_shelf *shelf;        /* of tt_network_run() */
+    struct tt_device *device; /* shared with the context it was opened for; NULL: none */
+    tt_cl_net *there;         /* its weights on that; NULL where they are not */
 };
 
 /* Give back the memory of the plan that tt_network_run() keeps, before other work on the network takes its own. */

@@ -14,6 +14,8 @@
  * settings: as for tt_network_open(). TT_ERR_UNSUPPORTED where it is no weight file.
  */
 tt_status tt_facts_weights(const char *path, const char *const *settings, json_t **facts, tt_error *err);
+/* The devices of this machine, shown so, one after the other; gives the exit code. */
+int tt_facts_devices(bool as_json);
 /* On standard output, as a line of JSON or as lines for people; with `more`, an empty line then. Releases it.
  */
 void tt_facts_show(json_t *object, bool as_json, bool more);

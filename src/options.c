@@ -81,10 +81,11 @@ const tt_command tt_commands[] = {
      "PSNR in dB and SSIM (Wang et al. 2004: 11 x 11 Gaussian, sigma 1.5). Pictures of different sizes "
      "cannot be measured; with -o they are still set side by side, the smaller one enlarged.",
      tt_cmd_compare},
-    {"info", TT_CMD_INFO, "FILE...", 1, -1, "describe pictures and weight files",
+    {"info", TT_CMD_INFO, "FILE...|--devices", 0, -1, "describe pictures, weight files and devices",
      "tintype info scan.jpg\tsize, depth, colours, profile, metadata\n"
      "tintype info esrgan.safetensors\tnetwork, factor, parameters\n"
      "tintype info --plan --size 640x480 default\tevery step for that input, its memory and work\n"
+     "tintype info --devices\tthe GPUs that can compute, tested\n"
      "tintype info --json *.jpg\tfor machines, one object a line\n",
      "FILE is a picture, a weight file, '-' for a picture from standard input, or 'default' for the "
      "network inside the program.",
@@ -269,6 +270,15 @@ const tt_option tt_options[] = {
     OPT("memory", 0, BYTES, "SIZE", MAKERS | TT_CMD_RUN, memory, .lo = 1 << 20, .hi = 1e18,
         .env = "TINTYPE_MEMORY",
         .help = "memory to work in, 2G or 500M say; 60 % of the machine's if missing"),
+    OPT("device", 0, TEXT, "DEVICE", MAKERS | TT_CMD_RUN, device, .env = "TINTYPE_DEVICE",
+        .help = "what computes: auto (a GPU with OpenCL where there is one, else the processor), cpu, gpu, a part of a "
+                "device's name, or its number, opencl:0.1 say; auto if missing"),
+    OPT("fallback", 0, WORD, "WHAT", MAKERS | TT_CMD_RUN, fallback, .words = "cpu none",
+        .help = "what the device cannot do is done by the processor, and said (cpu, the usual), or fails (none)"),
+    OPT("device-memory", 0, BYTES, "SIZE", MAKERS | TT_CMD_RUN, device_memory, .lo = 1 << 20, .hi = 1e18,
+        .env = "TINTYPE_DEVICE_MEMORY", .help = "memory of the device to work in; nearly all of its own if missing"),
+    OPT("devices", 0, FLAG, NULL, TT_CMD_INFO, devices,
+        .help = "list the OpenCL devices of this machine, each tested kernel by kernel"),
     OPT("man", 0, FLAG, NULL, TT_CMD_HELP, man, .help = "print the manual page"),
     OPT("json", 0, FLAG, NULL, MACHINES, json,
         .help = "results for machines on standard output, one JSON object a line"),

@@ -45,7 +45,7 @@ tt_status tt_painter_init(tt_painter *p, tt_context *c, const tt_network *n, int
     *p = (tt_painter){.c = c, .n = n, .side = TT_RENDER_UNIT * render};
     tt_status st = sensible(n, render, err);
     if (!st)
-        st = tt_plan_new(&p->plan, n->net, p->side, p->side, &o, err);
+        st = tt_runner_init(&p->runner, n, p->side, p->side, &o, true, false, true, err);
     if (st)
         return st;
     const size_t bytes = (size_t)plane_bytes(p->side);
@@ -56,7 +56,7 @@ tt_status tt_painter_init(tt_painter *p, tt_context *c, const tt_network *n, int
 
 void tt_painter_clear(tt_painter *p)
 {
-    tt_plan_free(p->plan);
+    tt_runner_clear(&p->runner);
     tt_aligned_free(p->in);
     tt_aligned_free(p->out);
     *p = (tt_painter){0};
@@ -88,7 +88,7 @@ tt_status tt_painter_run(tt_painter *p, const uint8_t *grey, uint8_t *rgb, const
 {
     const size_t n = (size_t)p->side * (size_t)p->side;
     tt_painter_normalise(grey, n, p->in);
-    const tt_status st = tt_plan_run(p->plan, p->c->pool, p->in, p->out, watch, err);
+    const tt_status st = tt_runner_run(&p->runner, p->c->pool, p->in, p->out, false, watch, err);
     if (st)
         return st;
     const size_t bad = p->n->kernels.count_nonfinite(p->out, 3 * n);

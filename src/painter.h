@@ -5,8 +5,8 @@
 #ifndef TT_SRC_PAINTER_H
 #define TT_SRC_PAINTER_H
 
-#include "engine/plan.h"
 #include "src/context.h"
+#include "src/runner.h"
 
 #include <stdint.h>
 
@@ -16,7 +16,7 @@ typedef struct tt_painter {
     tt_context *c; /* borrowed, as is the network */
     const tt_network *n;
     int side; /* pixels */
-    tt_plan *plan;
+    tt_runner runner;
     float *in, *out; /* [3][side][side] */
 } tt_painter;
 

@@ -2,6 +2,8 @@
 #include "src/pass.h"
 
 #include "engine/plan.h"
+#include "src/device.h"
+#include "src/runner.h"
 #include "src/sink.h"
 
 #include <math.h>
@@ -163,16 +165,31 @@ static tt_status measure_plan(tt_pass *p, int h, int w, uint64_t *arena, tt_erro
     tt_plan_get_facts(plan, &f);
     tt_plan_free(plan);
     p->flops = f.flops;
-    p->take_rows = tt_pass_holds(p) ? p->down.tile : f.take_rows;
-    p->give_rows = tt_pass_holds(p) ? p->tile_out_h : f.give_rows;
+    p->take_rows = tt_pass_holds(p) || p->device ? p->down.tile : f.take_rows;
+    p->give_rows = tt_pass_holds(p) || p->device ? p->tile_out_h : f.give_rows;
     *arena = f.arena_bytes > *arena ? f.arena_bytes : *arena;
+    return TT_OK;
+}
+
+/* The same of the device, and what the host needs for it beside all that, since it must be able to take over. */
+static tt_status measure_there(tt_pass *p, int h, int w, uint64_t *beside, tt_error *err)
+{
+    uint64_t host = 0, there = 0;
+    const tt_status st = tt_runner_measure(p->net, h, w, !tt_pass_holds(p), &host, &there, err);
+    if (st)
+        return st;
+    if (p->device_most && there > p->device_most)
+        return tt_fail(err, TT_ERR_MEMORY, "half as much as the device did not have is too little for a tile");
+    p->device_bytes = there > p->device_bytes ? there : p->device_bytes;
+    *beside = host > *beside ? host : *beside;
     return TT_OK;
 }
 
 /* The sizes that follow from the tile's shape. The plan is told what the rest leaves of the budget. */
 static tt_status measure(tt_pass *p, uint64_t budget, tt_error *err)
 {
-    uint64_t arena = 0;
+    const bool lies = p->tta && p->down.tile != p->across.tile;
+    uint64_t arena = 0, beside = 0;
     tt_status st = tt_net_size(p->net->net, p->down.tile, p->across.tile, &p->tile_out_h, &p->tile_out_w, err);
     p->take_rows = p->give_rows = 0;
     if (!st) {
@@ -181,10 +198,15 @@ static tt_status measure(tt_pass *p, uint64_t budget, tt_error *err)
     }
     if (!st)
         st = measure_plan(p, p->down.tile, p->across.tile, &arena, err);
-    if (!st && p->tta && p->down.tile != p->across.tile)
+    if (!st && lies)
         st = measure_plan(p, p->across.tile, p->down.tile, &arena, err);
+    p->device_bytes = 0;
+    if (!st && p->device)
+        st = measure_there(p, p->down.tile, p->across.tile, &beside, err);
+    if (!st && p->device && lies)
+        st = measure_there(p, p->across.tile, p->down.tile, &beside, err);
     if (!st) {
-        p->bytes = add(arena, buffer_bytes(p));
+        p->bytes = add(add(arena, beside), buffer_bytes(p));
     } else if (st == TT_ERR_MEMORY) {
         p->bytes = UINT64_MAX; /* too large to reckon with: certainly too large */
         st = TT_OK;
@@ -278,17 +300,19 @@ static double pixels(const tt_pass *p)
     return (double)p->down.tile * p->down.count * p->across.tile * p->across.count;
 }
 
-/* The widest columns of full height that fit; false: none. */
+/* The widest columns of full height that fit, for memory grows with the width; by the device, which has whole maps, the
+ * highest tiles of full width, so that rows can go on. false: none. */
 static tt_status columns(tt_pass *p, uint64_t budget, bool *fits, tt_error *err)
 {
     int wide[MOST];
-    int lo = -1, hi = lengths(&p->across, wide); /* longest first: lo does not fit, hi does if there is one */
+    tt_axis *cut = p->device ? &p->down : &p->across;
+    int lo = -1, hi = lengths(cut, wide); /* longest first: lo does not fit, hi does if there is one */
     tt_pass best = {0};
     *fits = false;
-    tt_axis_whole(&p->down);
+    tt_axis_whole(p->device ? &p->across : &p->down);
     while (hi - lo > 1) {
         const int mid = lo + (hi - lo) / 2;
-        tt_axis_cut(&p->across, wide[mid]);
+        tt_axis_cut(cut, wide[mid]);
         const tt_status st = measure(p, budget, err);
         if (st)
             return st;
@@ -342,7 +366,7 @@ static tt_status choose(tt_pass *p, uint64_t budget, bool *fits, tt_error *err)
     return TT_OK;
 }
 
-tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err)
+static tt_status plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err)
 {
     const uint64_t budget = memory > held ? memory - held : 0;
     const tt_traits *t = &p->net->traits;
@@ -360,4 +384,20 @@ tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err
     if (!st && !fits && !t->block && !p->net->facts.global)
         st = choose(p, budget, &fits, err);
     return st || fits ? st : refuse(p, memory, held, err);
+}
+
+tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err)
+{
+    p->memory = memory;
+    p->held = held;
+    p->device = p->net->there && !p->device_off && tt_device_works(p->net->device);
+    p->device_small = false;
+    if (!p->device)
+        return plan(p, memory, held, err);
+    const tt_status st = plan(p, memory, held, err);
+    if (st != TT_ERR_MEMORY || p->net->device->only)
+        return st;
+    p->device = false;
+    p->device_small = true;
+    return plan(p, memory, held, err);
 }

@@ -45,6 +45,13 @@ typedef struct tt_pass {
     size_t most;        /* what the network's plan is told: tt_plan_options.most */
     double flops;       /* of one tile, once through the network */
     uint64_t bytes;     /* rows, arena, resampling: all but pictures and weights */
+    /* the device: tiles are as large as it has memory for, at most half as large as those that it did not have it for */
+    bool device;            /* it does the work */
+    bool device_small;      /* it does not, for it has no memory for the smallest tile */
+    bool device_off;        /* not again in this pass */
+    int device_halved;      /* times */
+    uint64_t device_bytes, device_most; /* of a tile; 0: any */
+    uint64_t memory, held;  /* as told */
 } tt_pass;
 
 /*

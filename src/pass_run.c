@@ -3,6 +3,8 @@
 
 #include "engine/alloc.h"
 #include "engine/plan.h"
+#include "src/device.h"
+#include "src/runner.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@ typedef struct run {
     tt_source *from;
     tt_feed take, merge; /* its rows for the network, and for what is read beside the network's output */
     const tt_pass_watch *watch;
-    tt_plan *plan;  /* of a tile as it lies */
+    tt_runner runner; /* of a tile as it lies */
     float *three;   /* LUMA: [3][take_rows][tile w], of which Y is made */
     float *colour;  /* LUMA: [3][give_rows][tile_out_w]; EACH: [3][tile_out_h][tile_out_w] */
     float *in;      /* EACH: [3][tile h][tile w]; TTA: [planes][tile h][tile w] */
@@ -29,6 +31,7 @@ typedef struct run {
     int tile, step; /* for progress: tiles done, and runs of this one */
     int plane;      /* EACH: the channel in hand */
     double beside;  /* seconds of reading and writing rows */
+    bool given;     /* something went on: it cannot be taken back */
 } run;
 
 /* ---- memory --------------------------------------------------------------------------------------- */
@@ -44,10 +47,17 @@ static bool take(float **p, int planes, int h, int w, size_t *failed)
     return true;
 }
 
-static tt_status plan_tile(const tt_pass *p, int h, int w, tt_plan **plan, tt_error *err)
+static tt_status plan_tile(const tt_pass *p, int h, int w, tt_runner *runner, tt_error *err)
 {
     const tt_plan_options o = tt_pass_plan_options(p, h == p->down.tile && w == p->across.tile);
-    return tt_plan_new(plan, p->net->net, h, w, &o, err);
+    tt_runner_clear(runner);
+    return tt_runner_init(runner, p->net, h, w, &o, p->device, !tt_pass_holds(p), false, err);
+}
+
+/* May the device's lack of memory end the run, to be begun again with smaller tiles? */
+static bool may_shrink(const run *r)
+{
+    return !r->given && !r->tile && !r->plane && !r->step;
 }
 
 static tt_status open_feeds(run *r, tt_error *err)
@@ -81,12 +91,12 @@ static tt_status prepare(run *r, const tt_pixels *to, const tt_sink_next *on, tt
                                 p->across.count == 1, oh, on, err);
     if (!st)
         st = open_feeds(r, err);
-    return st ? st : plan_tile(p, h, w, &r->plan, err);
+    return st ? st : plan_tile(p, h, w, &r->runner, err);
 }
 
 static void release(run *r)
 {
-    tt_plan_free(r->plan);
+    tt_runner_clear(&r->runner);
     tt_aligned_free(r->three);
     tt_aligned_free(r->colour);
     tt_aligned_free(r->in);
@@ -209,7 +219,7 @@ static tt_status through(run *r, tt_error *err)
 {
     const tt_watch watch = {.cancel = r->watch->cancel, .progress = on_progress, .user = r};
     const tt_flow flow = {take_rows, give_rows, r};
-    return tt_plan_stream(r->plan, r->pool, &flow, &watch, err);
+    return tt_runner_stream(&r->runner, r->pool, &flow, may_shrink(r), &watch, err);
 }
 
 /*
@@ -266,21 +276,20 @@ static tt_status through_all(run *r, const float *planes, tt_error *err)
     const tt_net_facts *f = &p->net->facts;
     const int h = p->down.tile, w = p->across.tile;
     const tt_watch watch = {.cancel = r->watch->cancel, .progress = on_progress, .user = r};
-    tt_plan *lying = NULL;
+    tt_runner *now = &r->runner, lying = {0};
     tt_status st = TT_OK;
     for (int turn = 0; turn < 8 && !st; turn++) {
         if (turn == 4 && h != w) {
-            /* one arena at a time */
-            tt_plan_free(r->plan);
-            r->plan = NULL;
-            st = plan_tile(p, w, h, &lying, err);
+            tt_runner_clear(now); /* one arena at a time */
+            now = &lying;
+            st = plan_tile(p, w, h, now, err);
             if (st)
                 break;
         }
         turning in = {.src = planes, .dst = r->turned, .h = h, .w = w, .turn = turn};
         tt_parallel(r->pool, f->in_channels * h, turn_row, &in);
         r->step = turn;
-        st = tt_plan_run(lying ? lying : r->plan, r->pool, r->turned, r->out, &watch, err);
+        st = tt_runner_run(now, r->pool, r->turned, r->out, may_shrink(r), &watch, err);
         turning out = {.src = r->out, .dst = r->mean, .h = p->tile_out_h, .w = p->tile_out_w, .turn = turn,
                        .back = true};
         if (!st)
@@ -290,9 +299,10 @@ static tt_status through_all(run *r, const float *planes, tt_error *err)
     turning all = {.dst = r->mean, .w = p->tile_out_w};
     if (!st)
         tt_parallel(r->pool, f->out_channels * p->tile_out_h, eighth_row, &all);
-    tt_plan_free(lying);
+    const bool turned = now == &lying;
     const bool more = r->tile + 1 < tt_pass_tiles(p) || (p->route == TT_ROUTE_EACH && r->plane < 2);
-    return !st && !r->plan && more ? plan_tile(p, h, w, &r->plan, err) : st;
+    tt_runner_clear(&lying);
+    return !st && turned && more ? plan_tile(p, h, w, &r->runner, err) : st;
 }
 
 /* ---- out of it ------------------------------------------------------------------------------------ */
@@ -365,7 +375,7 @@ static tt_status each_channel(run *r, tt_error *err)
     tt_status st = read_rows(r, 0, p->down.tile, r->in, err);
     for (r->plane = 0; r->plane < 3 && !st; r->plane++) {
         const float *in = r->in + (size_t)r->plane * plane;
-        st = p->tta ? through_all(r, in, err) : tt_plan_run(r->plan, r->pool, in, r->out, &watch, err);
+        st = p->tta ? through_all(r, in, err) : tt_runner_run(&r->runner, r->pool, in, r->out, may_shrink(r), &watch, err);
         const float *kept = (p->tta ? r->mean : r->out) + kept_at(p, &r->down, &r->across);
         if (!st)
             st = check_finite(r, kept, 0, &w, err);
@@ -374,6 +384,7 @@ static tt_status each_channel(run *r, tt_error *err)
                    (size_t)w.w * sizeof *kept);
     }
     r->plane = 0;
+    r->given |= !st;
     return st ? st : tt_sink_put(&r->sink, r->colour, w.w, (ptrdiff_t)n, w.y0, w.y0 + w.h, w.x0, w.x0 + w.w, err);
 }
 
@@ -389,6 +400,7 @@ static tt_status put_rows(run *r, int y0, int y1, float *rows, tt_error *err)
     float *kept = rows + (ptrdiff_t)(from - top - y0) * p->tile_out_w + (r->across.from - left);
     if (w.h <= 0)
         return TT_OK;
+    r->given = true;
     tt_status st = check_finite(r, kept, plane, &w, err);
     if (!st && p->route == TT_ROUTE_LUMA)
         st = merge(r, kept, &w, err);
@@ -425,27 +437,72 @@ static tt_status run_tile(run *r, int row, int column, tt_error *err)
     return st;
 }
 
+static tt_status run_tiles(run *r, tt_error *err)
+{
+    const tt_pass *p = r->p;
+    tt_status st = TT_OK;
+    for (int y = 0; y < p->down.count && !st; y++) {
+        for (int x = 0; x < p->across.count && !st; x++) {
+            if (r->watch->cancel && atomic_load(r->watch->cancel))
+                st = tt_fail(err, TT_ERR_CANCELLED, "stopped as asked");
+            else
+                st = run_tile(r, y, x, err);
+            r->tile++;
+        }
+    }
+    return st;
+}
+
+/*
+ * What the budget allows cannot be had: half as much, as long as there is a way. By the device twice, then it is left
+ * alone.
+ */
+static bool shrink(tt_pass *p, const tt_pixels *to, const tt_error *why)
+{
+    enum { MOST_HALVED = 2 };
+    tt_status st;
+    if (p->device) {
+        p->device_most = p->device_bytes / 2;
+        if (p->device_halved++ == MOST_HALVED) {
+            if (p->net->device->only)
+                return false;
+            tt_device_excuse(p->net->device, why, "tiles became smaller twice, and now the processor does the work");
+            p->device_off = true;
+        }
+        st = tt_pass_plan(p, p->memory, p->held, NULL);
+    } else {
+        st = tt_pass_plan(p, p->bytes / 2, 0, NULL);
+    }
+    return !st && !(to->ring && to->ring < tt_pass_ring(p));
+}
+
+static void tell_small(const tt_pass *p)
+{
+    tt_error e;
+    tt_fail(&e, TT_ERR_MEMORY, "%s: the device has too little memory for this network and picture",
+            tt_cl_about(p->net->device->cl)->name);
+    if (p->device_small && tt_device_works(p->net->device))
+        tt_device_excuse(p->net->device, &e, "the processor does the work");
+}
+
 tt_status tt_pass_run(tt_pass *p, tt_pool *pool, tt_source *from, const tt_pixels *to, const tt_sink_next *on,
                       const tt_pass_watch *watch, tt_error *err)
 {
     run r = {.p = p, .k = &p->net->kernels, .pool = pool, .from = from, .watch = watch};
-    tt_status st = prepare(&r, to, on, err);
-    while (st == TT_ERR_MEMORY) {
-        /* the budget allows it and the machine does not have it: half as much, as long as there is a way */
+    tt_error why = {0};
+    tt_status st;
+    if (p->device_small)
+        tell_small(p);
+    for (;;) {
+        st = prepare(&r, to, on, &why);
+        if (!st)
+            st = run_tiles(&r, &why);
+        const bool again = st == TT_ERR_MEMORY && !r.given && shrink(p, to, &why);
         release(&r);
-        if (tt_pass_plan(p, p->bytes / 2, 0, NULL) || (to->ring && to->ring < tt_pass_ring(p)))
+        if (!again)
             break;
-        st = prepare(&r, to, on, err);
+        if (p->device_small)
+            tell_small(p);
     }
-    for (int y = 0; y < p->down.count && !st; y++) {
-        for (int x = 0; x < p->across.count && !st; x++) {
-            if (watch->cancel && atomic_load(watch->cancel))
-                st = tt_fail(err, TT_ERR_CANCELLED, "stopped as asked");
-            else
-                st = run_tile(&r, y, x, err);
-            r.tile++;
-        }
-    }
-    release(&r);
-    return st;
+    return st ? tt_fail(err, st, "%s", why.text) : TT_OK;
 }

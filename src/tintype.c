@@ -3,8 +3,10 @@
 
 #include "kernels/cpu.h"
 #include "src/context.h"
+#include "src/device.h"
 #include "src/image/image.h"
 #include "src/memory.h"
+#include "src/runner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,9 +66,11 @@ tt_status tt_context_new(tt_context **c, const tt_context_options *o, tt_error *
         return tt_fail_memory(err, sizeof *n);
     n->memory = given.memory ? given.memory : tt_memory_default();
     atomic_init(&n->cancel, 0);
-    const tt_status st = tt_pool_new(&n->pool, given.threads, err);
+    tt_status st = tt_pool_new(&n->pool, given.threads, err);
+    if (!st)
+        st = tt_device_open(&n->device, &given, err);
     if (st) {
-        free(n);
+        tt_context_free(n);
         return st;
     }
     *c = n;
@@ -78,6 +82,7 @@ void tt_context_free(tt_context *c)
     if (!c)
         return;
     tt_pool_free(c->pool);
+    tt_device_free(c->device);
     free(c);
 }
 
@@ -89,6 +94,11 @@ int tt_context_threads(const tt_context *c)
 uint64_t tt_context_memory(const tt_context *c)
 {
     return c->memory;
+}
+
+const char *tt_context_device(const tt_context *c)
+{
+    return c->device ? tt_cl_about(c->device->cl)->name : NULL;
 }
 
 void tt_context_cancel(tt_context *c)
@@ -124,6 +134,20 @@ static tt_status remember(tt_network *n, const tt_weights *w, tt_error *err)
     return TT_OK;
 }
 
+/* The weights on the device, while those of the graph are there; without them the processor does it. */
+static tt_status bring_there(tt_network *n, const tt_graph *graph, tt_error *err)
+{
+    tt_error why = {0};
+    if (!n->device)
+        return TT_OK;
+    const tt_status st = tt_cl_net_new(&n->there, n->device->cl, n->net, graph, &why);
+    if (st && n->device->only)
+        return tt_fail(err, st, "%s", why.text);
+    if (st)
+        tt_device_excuse(n->device, &why, "the processor does the work");
+    return TT_OK;
+}
+
 static tt_status make_ready(tt_network *n, const tt_weights *w, const char *const *settings, tt_error *err)
 {
     tt_graph *graph = NULL;
@@ -137,11 +161,18 @@ static tt_status make_ready(tt_network *n, const tt_weights *w, const char *cons
     st = tt_net_new(&n->net, graph, &n->kernels, err);
     if (!st)
         tt_net_get_facts(n->net, &n->facts);
+    if (!st)
+        st = bring_there(n, graph, err);
     tt_graph_free(graph);
     return st;
 }
 
 tt_status tt_network_open(tt_network **n, const char *path, const char *const *settings, tt_error *err)
+{
+    return tt_network_open_for(n, NULL, path, settings, err);
+}
+
+tt_status tt_network_open_for(tt_network **n, tt_context *c, const char *path, const char *const *settings, tt_error *err)
 {
     tt_weights w = {0};
     const bool embedded = !path || !strcmp(path, "default");
@@ -149,6 +180,7 @@ tt_status tt_network_open(tt_network **n, const char *path, const char *const *s
     tt_network *made = calloc(1, sizeof *made);
     if (!made)
         return tt_fail_memory(err, sizeof *made);
+    made->device = c ? tt_device_share(c->device) : NULL;
     tt_status st = TT_OK;
     const char *name = embedded ? "default" : path;
     made->path = copy_text(name);
@@ -178,6 +210,8 @@ void tt_network_free(tt_network *n)
     if (n->shelf)
         tt_network_forget(n);
     free(n->shelf);
+    tt_cl_net_free(n->there);
+    tt_device_free(n->device);
     tt_net_free(n->net);
     for (char **m = n->metadata; m && *m; m++)
         free(*m);
@@ -222,6 +256,12 @@ static bool within_budget(const tt_context *c, const tt_network *n, const tt_pla
     return f->arena_bytes <= c->memory && n->facts.packed_bytes <= c->memory - f->arena_bytes;
 }
 
+static tt_status over_budget(const tt_context *c, const tt_network *n, const tt_plan_facts *f, tt_error *err)
+{
+    return tt_fail(err, TT_ERR_MEMORY, "%dx%d values through %s need %zu bytes, the memory budget is %llu", f->in_w, f->in_h,
+                   n->path, f->arena_bytes, (unsigned long long)c->memory);
+}
+
 /* Reckoned before it is allocated. */
 static tt_status make_plan(tt_context *c, const tt_network *n, int h, int w, tt_kept *k, tt_error *err)
 {
@@ -233,8 +273,7 @@ static tt_status make_plan(tt_context *c, const tt_network *n, int h, int w, tt_
     tt_plan_get_facts(plan, &k->facts);
     tt_plan_free(plan);
     if (!within_budget(c, n, &k->facts))
-        return tt_fail(err, TT_ERR_MEMORY, "%dx%d values through %s need %zu bytes, the memory budget is %llu", w, h,
-                       n->path, k->facts.arena_bytes, (unsigned long long)c->memory);
+        return over_budget(c, n, &k->facts, err);
     return tt_plan_new(&k->plan, n->net, h, w, &real, err);
 }
 
@@ -270,6 +309,31 @@ static tt_status run_plan(tt_context *c, const tt_network *n, const float *in, i
     return st;
 }
 
+/* By the network's device; the processor must be able to take over within the budget. */
+static tt_status run_there(tt_context *c, const tt_network *n, const float *in, int h, int w, float *out, tt_error *err)
+{
+    const tt_plan_options real = {.threads = tt_pool_threads(c->pool)};
+    const tt_watch watch = {.cancel = &c->cancel};
+    tt_plan_options size = real;
+    tt_kept k = {.threads = real.threads};
+    tt_runner r = {0};
+    size.only_size = true;
+    tt_status st = tt_plan_new(&k.plan, n->net, h, w, &size, err);
+    if (st)
+        return st;
+    tt_plan_get_facts(k.plan, &k.facts);
+    tt_plan_free(k.plan);
+    if (!within_budget(c, n, &k.facts))
+        return over_budget(c, n, &k.facts, err);
+    st = tt_runner_init(&r, n, h, w, &real, true, false, true, err);
+    if (!st)
+        st = tt_runner_run(&r, c->pool, in, out, false, &watch, err);
+    tt_runner_clear(&r);
+    if (st == TT_ERR_CANCELLED)
+        atomic_store(&c->cancel, 0);
+    return st;
+}
+
 tt_status tt_network_run(tt_context *c, const tt_network *n, const float *in, int h, int w, float *out,
                          int *out_channels, int *out_h, int *out_w, tt_error *err)
 {
@@ -285,7 +349,10 @@ tt_status tt_network_run(tt_context *c, const tt_network *n, const float *in, in
         *out_h = oh;
     if (out_w)
         *out_w = ow;
-    return in ? run_plan(c, n, in, h, w, out, err) : TT_OK;
+    if (!in)
+        return TT_OK;
+    return n->there && tt_device_works(n->device) ? run_there(c, n, in, h, w, out, err)
+                                                  : run_plan(c, n, in, h, w, out, err);
 }
 
 /* ---- images --------------------------------------------------------------------------------------- */

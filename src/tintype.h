@@ -63,11 +63,24 @@ typedef struct tt_context_options {
     size_t size;     /* sizeof(tt_context_options): the struct may grow */
     int threads;     /* 0: all processors this process may use */
     uint64_t memory; /* bytes that work may take beside the program; 0: 60 % of RAM or of the cgroup's limit */
+    /*
+     * What computes, for networks opened by tt_network_open_for(). NULL, "cpu": the processor. "auto": a GPU with OpenCL
+     * that passed its self-test, where there is one. "gpu", "opencl:0.1" (platform and device by number), or a part of a
+     * device's name: that device.
+     */
+    const char *device;
+    int device_only;          /* 1: what the device cannot do fails; 0: the processor does it, and `note` is told */
+    uint64_t device_memory;   /* bytes of the device that may be used; 0: what is sensible */
+    const char *device_cache; /* directory for compiled kernels; NULL: $XDG_CACHE_HOME/tintype or ~/.cache/tintype; "": none */
+    void (*note)(void *user, const char *sentence); /* NULL, or: told when the processor takes over, and why */
+    void *note_user;
 } tt_context_options;
 tt_status tt_context_new(tt_context **c, const tt_context_options *o, tt_error *err);
 void tt_context_free(tt_context *c);
 int tt_context_threads(const tt_context *c);
 uint64_t tt_context_memory(const tt_context *c);
+/* The name of the device that computes; NULL: the processor. As long as the context. */
+const char *tt_context_device(const tt_context *c);
 /* Ask the running tt_upscale(), tt_colorize() or tt_network_run() of this context to stop with TT_ERR_CANCELLED, which
  * then uses the wish up; where none runs, the next one stops. From any thread or a signal handler. */
 void tt_context_cancel(tt_context *c);
@@ -80,6 +93,8 @@ void tt_context_cancel(tt_context *c);
  * settings  "key=value", ..., NULL for what no tensor says (see models/README.md); or NULL
  */
 tt_status tt_network_open(tt_network **n, const char *path, const char *const *settings, tt_error *err);
+/* The same, and its weights go to the context's device, if that has one; it is run there by whatever context. */
+tt_status tt_network_open_for(tt_network **n, tt_context *c, const char *path, const char *const *settings, tt_error *err);
 void tt_network_free(tt_network *n);
 
 typedef struct tt_network_info {

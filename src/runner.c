@@ -1,0 +1,163 @@
+#include "src/runner.h"
+
+#include "engine/alloc.h"
+#include "src/device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool usable(const tt_network *net)
+{
+    return net->there && tt_device_works(net->device);
+}
+
+static size_t floats_in(const tt_cl_plan_facts *f)
+{
+    return (size_t)f->in_channels * (size_t)f->in_h * (size_t)f->in_w;
+}
+static size_t floats_out(const tt_cl_plan_facts *f)
+{
+    return (size_t)f->out_channels * (size_t)f->out_h * (size_t)f->out_w;
+}
+
+tt_status tt_runner_measure(const tt_network *net, int h, int w, bool rows, uint64_t *host, uint64_t *device,
+                            tt_error *err)
+{
+    tt_cl_plan *plan = NULL;
+    tt_cl_plan_facts f;
+    const tt_status st = tt_cl_plan_new(&plan, net->there, h, w, true, err);
+    if (st)
+        return st;
+    tt_cl_plan_get_facts(plan, &f);
+    tt_cl_plan_free(plan);
+    *device = f.bytes;
+    *host = rows ? sizeof(float) * ((uint64_t)floats_in(&f) + floats_out(&f)) : 0;
+    if (tt_cl_about(net->device->cl)->unified)
+        *host += f.bytes;
+    return TT_OK;
+}
+
+static tt_status plan_here(tt_runner *r, tt_error *err)
+{
+    return r->plan ? TT_OK : tt_plan_new(&r->plan, r->net->net, r->h, r->w, &r->o, err);
+}
+
+static tt_status plan_there(tt_runner *r, bool rows, tt_error *err)
+{
+    tt_cl_plan_facts f;
+    const tt_status st = tt_cl_plan_new(&r->there, r->net->there, r->h, r->w, false, err);
+    if (st || !rows)
+        return st;
+    tt_cl_plan_get_facts(r->there, &f);
+    r->in = tt_aligned_malloc(floats_in(&f) * sizeof *r->in);
+    r->out = tt_aligned_malloc(floats_out(&f) * sizeof *r->out);
+    return r->in && r->out ? TT_OK : tt_fail_memory(err, (floats_in(&f) + floats_out(&f)) * sizeof *r->in);
+}
+
+static void leave_device(tt_runner *r)
+{
+    tt_cl_plan_free(r->there);
+    tt_aligned_free(r->in);
+    tt_aligned_free(r->out);
+    r->there = NULL;
+    r->in = r->out = NULL;
+}
+
+tt_status tt_runner_init(tt_runner *r, const tt_network *net, int h, int w, const tt_plan_options *o, bool device, bool rows,
+                         bool excuse, tt_error *err)
+{
+    tt_error why = {0};
+    *r = (tt_runner){.net = net, .h = h, .w = w, .o = *o};
+    if (!device || !usable(net))
+        return plan_here(r, err);
+    const tt_status st = plan_there(r, rows, &why);
+    if (!st)
+        return TT_OK;
+    leave_device(r);
+    if (st == TT_ERR_USAGE || net->device->only || (st == TT_ERR_MEMORY && !excuse))
+        return tt_fail(err, st, "%s", why.text);
+    tt_device_excuse(net->device, &why, "the processor does the work");
+    return plan_here(r, err);
+}
+
+void tt_runner_clear(tt_runner *r)
+{
+    leave_device(r);
+    tt_plan_free(r->plan);
+    *r = (tt_runner){0};
+}
+
+/* ---- by the device ------------------------------------------------------------------------------------ */
+
+static bool one_value(const float *p, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (p[i] != p[0])
+            return false;
+    return true;
+}
+
+/* Is what it made no picture? */
+static tt_status look_at(const tt_runner *r, const float *in, const float *out, tt_error *err)
+{
+    tt_cl_plan_facts f;
+    tt_cl_plan_get_facts(r->there, &f);
+    const char *name = tt_cl_about(r->net->device->cl)->name;
+    const size_t bad = r->net->kernels.count_nonfinite(out, floats_out(&f));
+    if (bad)
+        return tt_fail(err, TT_ERR_NUMERIC, "%s: %zu of the values that it computed are infinite or no numbers", name, bad);
+    if (floats_out(&f) > 1 && one_value(out, floats_out(&f)) && !one_value(in, floats_in(&f)))
+        return tt_fail(err, TT_ERR_NUMERIC, "%s: all values that it computed are the same", name);
+    return TT_OK;
+}
+
+/* *done: the result is there, or the run is over; else it is the processor's turn, and the user knows. */
+static tt_status run_there(tt_runner *r, const float *in, float *out, bool shrink, const tt_watch *watch, bool *done,
+                           tt_error *err)
+{
+    tt_device *d = r->net->device;
+    tt_error why = {0};
+    *done = true;
+    tt_status st = tt_cl_plan_run(r->there, in, out, watch, &why);
+    if (!st)
+        st = look_at(r, in, out, &why);
+    if (!st)
+        return TT_OK;
+    if (st == TT_ERR_CANCELLED)
+        return tt_fail(err, st, "%s", why.text);
+    const bool last = atomic_fetch_add(&d->failed, 1) + 1 >= TT_DEVICE_CHANCES;
+    if (d->only || (shrink && !last && st == TT_ERR_MEMORY))
+        return tt_fail(err, st, "%s", why.text);
+    tt_device_excuse(d, &why, last ? "it failed too often, and the processor does the rest of the work"
+                                   : "the processor does this part of the work");
+    *done = false;
+    return TT_OK;
+}
+
+tt_status tt_runner_run(tt_runner *r, tt_pool *pool, const float *in, float *out, bool shrink, const tt_watch *watch,
+                        tt_error *err)
+{
+    bool done = false;
+    tt_status st = TT_OK;
+    if (r->there && usable(r->net))
+        st = run_there(r, in, out, shrink, watch, &done, err);
+    if (st || done)
+        return st;
+    st = plan_here(r, err);
+    return st ? st : tt_plan_run(r->plan, pool, in, out, watch, err);
+}
+
+tt_status tt_runner_stream(tt_runner *r, tt_pool *pool, const tt_flow *flow, bool shrink, const tt_watch *watch,
+                           tt_error *err)
+{
+    tt_cl_plan_facts f;
+    if (!r->there || !usable(r->net)) {
+        const tt_status st = plan_here(r, err);
+        return st ? st : tt_plan_stream(r->plan, pool, flow, watch, err);
+    }
+    tt_cl_plan_get_facts(r->there, &f);
+    tt_status st = flow->take(flow->user, 0, f.in_h, r->in, err);
+    if (!st)
+        st = tt_runner_run(r, pool, r->in, r->out, shrink, watch, err);
+    return st ? st : flow->give(flow->user, 0, f.out_h, r->out, err);
+}
