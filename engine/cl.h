@@ -44,6 +44,7 @@ typedef struct tt_cl_options {
     uint64_t memory;          /* bytes of the device that may be used; 0: what is sensible */
     bool as_gpu;              /* a CPU takes the kernels that GPUs take: for tests */
     bool again;               /* test it even if a test of this device and driver is known */
+    int test_h, test_w;       /* of the test's pictures, 0: as usual; for tests on simulators, which are slow */
 } tt_cl_options;
 
 /*
@@ -104,8 +105,8 @@ tt_status tt_cl_plan_profile(tt_cl_plan *p, const float *in, float *out, tt_cl_c
 
 /*
  * The known-answer test: small networks that use every kernel, on the device and by the scalar table. What tt_cl_open()
- * runs; for tests. TT_ERR_UNSUPPORTED names the first wrong one.
+ * runs; for tests. h, w: of their input, 0 for the usual; at least 12. TT_ERR_UNSUPPORTED names the first wrong one.
  */
-tt_status tt_cl_self_test(tt_cl *cl, tt_error *err);
+tt_status tt_cl_self_test(tt_cl *cl, int h, int w, tt_error *err);
 
 #endif

@@ -225,7 +225,7 @@ static tt_status test(tt_cl *cl, const tt_cl_options *o, bool passed, tt_error *
         return TT_OK;
     cl->tested_now = true;
     tt_error e = {0};
-    const tt_status st = tt_cl_self_test(cl, &e);
+    const tt_status st = tt_cl_self_test(cl, o->test_h, o->test_w, &e);
     if (!st || st == TT_ERR_UNSUPPORTED) /* no memory, a lost device: that may be otherwise tomorrow */
         tt_cl_keep(cl, o->store, st ? TT_CL_FAILED : TT_CL_PASSED, st ? e.text : "");
     return st ? tt_fail(err, st, "%s", e.text) : TT_OK;

@@ -31,15 +31,6 @@ static tt_cl_region *temp_of(const tt_cl_plan *p, int step, int i)
 {
     return &p->region[p->net->net->graph->count + step * TT_CL_TEMPS + i];
 }
-static tt_cl_region *way_in(const tt_cl_plan *p)
-{
-    return &p->region[p->regions - 2];
-}
-static tt_cl_region *way_out(const tt_cl_plan *p)
-{
-    return &p->region[p->regions - 1];
-}
-
 /* channels x h x w as a map; SIZE_MAX: too many to count. */
 static size_t map_vectors(const tt_cl_plan *p, int channels, tt_extent e)
 {
@@ -105,7 +96,6 @@ static void want_regions(tt_cl_plan *p)
 {
     const tt_net *net = p->net->net;
     const tt_graph *g = net->graph;
-    const tt_plan_facts *f = &p->shapes->facts;
     *value_of(p, g->input) = (tt_cl_region){
         .vectors = map_vectors(p, g->node[g->input].channels, p->shapes->extent[g->input])};
     for (int i = 0; i < net->steps; i++) {
@@ -122,11 +112,6 @@ static void want_regions(tt_cl_plan *p)
     }
     for (int i = 0; i < net->result_pieces; i++)
         read_at(p, net->result[i], net->steps + 1);
-    size_t n;
-    tt_mul((size_t)f->in_channels * (size_t)f->in_w, (size_t)f->in_h, &n);
-    *way_in(p) = (tt_cl_region){.vectors = float_vectors(p, n)};
-    tt_mul((size_t)f->out_channels * (size_t)f->out_w, (size_t)f->out_h, &n);
-    *way_out(p) = (tt_cl_region){.vectors = float_vectors(p, n), .first = net->steps + 1, .last = net->steps + 1};
 }
 
 static int larger_first(const void *a, const void *b)
@@ -772,7 +757,6 @@ static bool emit_in(tt_cl_plan *p)
     if (!t)
         return false;
     put_map(t + OUT, &v);
-    t[X] = way_in(p)->at;
     t[LOAD_CHANNELS] = v.channels;
     return true;
 }
@@ -785,7 +769,6 @@ static bool emit_out(tt_cl_plan *p)
                         NULL);
     if (!t)
         return false;
-    t[OUT] = way_out(p)->at;
     return put_pieces(p, t, net->result, net->result_pieces);
 }
 
@@ -801,22 +784,46 @@ static tt_status emit(tt_cl_plan *p, tt_error *err)
     return good && emit_out(p) ? TT_OK : tt_fail_memory(err, (size_t)p->numbers * sizeof *p->table);
 }
 
+static size_t input_bytes(const tt_cl_plan *p)
+{
+    const tt_plan_facts *f = &p->shapes->facts;
+    return sizeof(float) * (size_t)f->in_channels * (size_t)f->in_h * (size_t)f->in_w;
+}
+static size_t output_bytes(const tt_cl_plan *p)
+{
+    const tt_plan_facts *f = &p->shapes->facts;
+    return sizeof(float) * (size_t)f->out_channels * (size_t)f->out_h * (size_t)f->out_w;
+}
+static size_t arena_bytes(const tt_cl_plan *p)
+{
+    return p->vectors * (size_t)p->net->cl->cut.lanes * sizeof(float);
+}
+static size_t table_bytes(const tt_cl_plan *p)
+{
+    return (size_t)p->numbers * sizeof *p->table;
+}
+
 static tt_status make_buffers(tt_cl_plan *p, tt_error *err)
 {
     tt_cl *cl = p->net->cl;
-    const size_t numbers = (size_t)p->numbers * sizeof *p->table;
+    const struct {
+        cl_mem *to;
+        cl_mem_flags kind;
+        size_t bytes;
+    } wanted[] = {{&p->arena, CL_MEM_READ_WRITE, arena_bytes(p)},
+                  {&p->input, CL_MEM_READ_ONLY, input_bytes(p)},
+                  {&p->output, CL_MEM_WRITE_ONLY, output_bytes(p)},
+                  {&p->numbers_there, CL_MEM_READ_ONLY, table_bytes(p)}};
     cl_int e = CL_SUCCESS;
     tt_status st = TT_OK;
     pthread_mutex_lock(&cl->lock);
-    p->arena = cl->api->clCreateBuffer(cl->context, CL_MEM_READ_WRITE, (size_t)p->facts.bytes - numbers, NULL, &e);
-    if (!p->arena || e != CL_SUCCESS)
-        st = tt_cl_fail(err, cl->info.name, "making room for the maps", e);
-    if (!st) {
-        p->numbers_there = cl->api->clCreateBuffer(cl->context, CL_MEM_READ_ONLY, numbers, NULL, &e);
-        if (!p->numbers_there || e != CL_SUCCESS)
-            st = tt_cl_fail(err, cl->info.name, "making room for the launches", e);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted && !st; i++) {
+        *wanted[i].to = cl->api->clCreateBuffer(cl->context, wanted[i].kind, wanted[i].bytes, NULL, &e);
+        if (!*wanted[i].to || e != CL_SUCCESS)
+            st = tt_cl_fail(err, cl->info.name, "making room for the maps", e);
     }
-    if (!st && (e = cl->api->clEnqueueWriteBuffer(cl->queue, p->numbers_there, CL_TRUE, 0, numbers, p->table, 0, NULL, NULL)))
+    if (!st && (e = cl->api->clEnqueueWriteBuffer(cl->queue, p->numbers_there, CL_TRUE, 0, table_bytes(p), p->table, 0,
+                                                  NULL, NULL)))
         st = tt_cl_fail(err, cl->info.name, "writing the launches", e);
     pthread_mutex_unlock(&cl->lock);
     return st;
@@ -828,7 +835,7 @@ static tt_status check_memory(const tt_cl_plan *p, tt_error *err)
     const tt_cl *cl = p->net->cl;
     const uint64_t left = cl->memory > p->net->bytes ? cl->memory - p->net->bytes : 0;
     const uint64_t most = left < cl->info.most_at_once ? left : cl->info.most_at_once;
-    if (p->facts.bytes <= most)
+    if (p->facts.bytes <= left && arena_bytes(p) <= most && output_bytes(p) <= most)
         return TT_OK;
     return tt_fail(err, TT_ERR_MEMORY, "%s: %d x %d pixels take %.0f MiB, and the device has %.0f MiB for them",
                    cl->info.name, p->facts.in_w, p->facts.in_h, ceil((double)p->facts.bytes / (1 << 20)),
@@ -838,8 +845,7 @@ static tt_status check_memory(const tt_cl_plan *p, tt_error *err)
 static void reckon(tt_cl_plan *p)
 {
     const tt_plan_facts *f = &p->shapes->facts;
-    p->facts = (tt_cl_plan_facts){.bytes = (uint64_t)p->vectors * (uint64_t)p->net->cl->cut.lanes * sizeof(float) +
-                                           (uint64_t)p->numbers * sizeof *p->table,
+    p->facts = (tt_cl_plan_facts){.bytes = (uint64_t)arena_bytes(p) + input_bytes(p) + output_bytes(p) + table_bytes(p),
                                   .flops = f->flops,
                                   .in_channels = f->in_channels,
                                   .in_h = f->in_h,
@@ -859,7 +865,7 @@ tt_status tt_cl_plan_new(tt_cl_plan **plan, const tt_cl_net *n, int h, int w, bo
     if (!p)
         return tt_fail_memory(err, sizeof *p);
     p->net = n;
-    p->regions = net->graph->count + net->steps * TT_CL_TEMPS + 2;
+    p->regions = net->graph->count + net->steps * TT_CL_TEMPS;
     p->region = calloc((size_t)p->regions, sizeof *p->region);
     tt_status st = p->region ? tt_plan_new(&p->shapes, net, h, w, &o, err)
                              : tt_fail_memory(err, (size_t)p->regions * sizeof *p->region);
@@ -886,10 +892,10 @@ void tt_cl_plan_free(tt_cl_plan *p)
 {
     if (!p)
         return;
-    if (p->arena)
-        p->net->cl->api->clReleaseMemObject(p->arena);
-    if (p->numbers_there)
-        p->net->cl->api->clReleaseMemObject(p->numbers_there);
+    const cl_mem held[] = {p->arena, p->input, p->output, p->numbers_there};
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++)
+        if (held[i])
+            p->net->cl->api->clReleaseMemObject(held[i]);
     tt_plan_free(p->shapes);
     free(p->region);
     free(p->table);

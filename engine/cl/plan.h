@@ -16,7 +16,7 @@ typedef struct tt_cl_launch {
     double flops, bytes;
 } tt_cl_launch;
 
-/* A part of the arena, alive in tasks first..last: 0 is the way in, then the steps, then the way out. */
+/* A part of the arena, alive in tasks first..last: 0 loads the input, then come the steps, then the result is stored. */
 typedef struct tt_cl_region {
     size_t vectors;
     int first, last;
@@ -27,14 +27,14 @@ struct tt_cl_plan {
     const tt_cl_net *net;
     tt_plan *shapes; /* of the CPU, sizes only */
     tt_cl_plan_facts facts;
-    tt_cl_region *region; /* a node's value by its id, then `temps` a step, then the way in and the way out */
+    tt_cl_region *region; /* a node's value by its id, then TT_CL_TEMPS a step */
     int regions;
     size_t vectors; /* the arena */
     int *table;
     int numbers, table_room;
     tt_cl_launch *launch;
     int launches, launch_room;
-    cl_mem arena, numbers_there;
+    cl_mem arena, numbers_there, input, output; /* the last two: planes of floats, from and for the host */
 };
 
 enum { TT_CL_TEMPS = 2 };

@@ -73,9 +73,12 @@ static tt_status set_arguments(const run *r, const tt_cl_launch *l, cl_kernel k)
     const struct {
         size_t size;
         const void *value;
-    } argument[] = {{sizeof(cl_mem), &r->p->arena},   {sizeof(cl_mem), &r->p->arena},
-                    {sizeof(cl_mem), &r->p->net->weights}, {sizeof(cl_mem), &r->p->numbers_there},
-                    {sizeof(cl_int), &(cl_int){l->at}},    {0, NULL},
+    } argument[] = {{sizeof(cl_mem), l->kernel == TT_CL_load ? &r->p->input : &r->p->arena},
+                    {sizeof(cl_mem), l->kernel == TT_CL_store ? &r->p->output : &r->p->arena},
+                    {sizeof(cl_mem), &r->p->net->weights},
+                    {sizeof(cl_mem), &r->p->numbers_there},
+                    {sizeof(cl_int), &(cl_int){l->at}},
+                    {0, NULL}, /* the first row: of each part */
                     {(size_t)l->local, NULL}};
     for (cl_uint i = 0; i < 7; i++) {
         if (i == 5 || (i == 6 && !l->local))
@@ -119,17 +122,11 @@ static tt_status enqueue(run *r, const tt_cl_launch *l)
     return st;
 }
 
-static size_t place_of(const tt_cl_plan *p, int region)
-{
-    return (size_t)p->region[region].at * (size_t)p->net->cl->cut.lanes * sizeof(float);
-}
-
 static tt_status write_input(run *r, const float *in)
 {
     const tt_cl_plan_facts *f = &r->p->facts;
     const size_t bytes = sizeof *in * (size_t)f->in_channels * (size_t)f->in_h * (size_t)f->in_w;
-    const cl_int e = r->cl->api->clEnqueueWriteBuffer(r->cl->queue, r->p->arena, CL_TRUE, place_of(r->p, r->p->regions - 2),
-                                                      bytes, in, 0, NULL, NULL);
+    const cl_int e = r->cl->api->clEnqueueWriteBuffer(r->cl->queue, r->p->input, CL_TRUE, 0, bytes, in, 0, NULL, NULL);
     return e == CL_SUCCESS ? TT_OK : fail(r, "writing the picture", e);
 }
 
@@ -137,8 +134,7 @@ static tt_status read_output(run *r, float *out)
 {
     const tt_cl_plan_facts *f = &r->p->facts;
     const size_t bytes = sizeof *out * (size_t)f->out_channels * (size_t)f->out_h * (size_t)f->out_w;
-    const cl_int e = r->cl->api->clEnqueueReadBuffer(r->cl->queue, r->p->arena, CL_TRUE, place_of(r->p, r->p->regions - 1),
-                                                     bytes, out, 0, NULL, NULL);
+    const cl_int e = r->cl->api->clEnqueueReadBuffer(r->cl->queue, r->p->output, CL_TRUE, 0, bytes, out, 0, NULL, NULL);
     return e == CL_SUCCESS ? TT_OK : fail(r, "reading the picture", e);
 }
 

@@ -10,7 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MOST_TENSORS = 40, HIGH = 22, WIDE = 38 };
+enum { MOST_TENSORS = 40, HIGH = 22, WIDE = 38 }; /* more than a tile each way, and no multiple of anything */
+
+typedef struct size {
+    int h, w;
+} size;
 
 /* A weight file in the making. */
 typedef struct kit {
@@ -219,12 +223,12 @@ enum { CASES = sizeof cases / sizeof *cases };
 
 /* ---- both ways ----------------------------------------------------------------------------------------- */
 
-static tt_status on_host(const tt_net *net, const float *in, float **out, size_t *n, tt_error *err)
+static tt_status on_host(const tt_net *net, size e, const float *in, float **out, size_t *n, tt_error *err)
 {
     tt_plan *plan = NULL;
     tt_pool *pool = NULL;
     tt_plan_facts f = {0};
-    tt_status st = tt_plan_new(&plan, net, HIGH, WIDE, NULL, err);
+    tt_status st = tt_plan_new(&plan, net, e.h, e.w, NULL, err);
     if (!st)
         st = tt_pool_new(&pool, 1, err);
     if (!st) {
@@ -238,13 +242,13 @@ static tt_status on_host(const tt_net *net, const float *in, float **out, size_t
     return st;
 }
 
-static tt_status on_device(tt_cl *cl, const tt_net *net, const tt_graph *g, const float *in, float *out, tt_error *err)
+static tt_status on_device(tt_cl *cl, const tt_net *net, const tt_graph *g, size e, const float *in, float *out, tt_error *err)
 {
     tt_cl_net *n = NULL;
     tt_cl_plan *plan = NULL;
     tt_status st = tt_cl_net_new(&n, cl, net, g, err);
     if (!st)
-        st = tt_cl_plan_new(&plan, n, HIGH, WIDE, false, err);
+        st = tt_cl_plan_new(&plan, n, e.h, e.w, false, err);
     if (!st)
         st = tt_cl_plan_run(plan, in, out, NULL, err);
     tt_cl_plan_free(plan);
@@ -265,18 +269,19 @@ static tt_status compare(const tt_cl *cl, const char *name, const float *want, c
     return TT_OK;
 }
 
-static tt_status both(tt_cl *cl, const char *name, const tt_net *net, const tt_graph *g, tt_error *err)
+static tt_status both(tt_cl *cl, const char *name, const tt_net *net, const tt_graph *g, size e, tt_error *err)
 {
     unsigned seed = 5;
+    const size_t values = 3 * (size_t)e.h * (size_t)e.w;
     size_t n = 0;
-    float *in = malloc(3 * HIGH * WIDE * sizeof *in), *want = NULL, *got = NULL;
-    for (int i = 0; in && i < 3 * HIGH * WIDE; i++)
+    float *in = malloc(values * sizeof *in), *want = NULL, *got = NULL;
+    for (size_t i = 0; in && i < values; i++)
         in[i] = 0.5f + 0.5f * noise(&seed);
-    tt_status st = in ? on_host(net, in, &want, &n, err) : tt_fail_memory(err, 3 * HIGH * WIDE * sizeof *in);
+    tt_status st = in ? on_host(net, e, in, &want, &n, err) : tt_fail_memory(err, values * sizeof *in);
     if (!st && !(got = calloc(n, sizeof *got)))
         st = tt_fail_memory(err, n * sizeof *got);
     if (!st)
-        st = on_device(cl, net, g, in, got, err);
+        st = on_device(cl, net, g, e, in, got, err);
     if (!st)
         st = compare(cl, name, want, got, n, err);
     free(in);
@@ -285,21 +290,21 @@ static tt_status both(tt_cl *cl, const char *name, const tt_net *net, const tt_g
     return st;
 }
 
-static tt_status test_case(tt_cl *cl, int i, tt_error *err)
+static tt_status test_case(tt_cl *cl, int i, size e, tt_error *err)
 {
     kit k = {.seed = 17u * (unsigned)i + 1};
     tt_kernels scalar;
     tt_weights w = {0};
     unsigned char *bytes = NULL;
-    size_t size = 0;
+    size_t length = 0;
     tt_graph *g = NULL;
     tt_net *net = NULL;
     cases[i].weights(&k);
     tt_kernels_init(&scalar, 0);
     tt_status st = k.failed ? tt_fail_memory(err, 0)
-                            : tt_safetensors_write(k.t, (size_t)k.count, NULL, &bytes, &size, err);
+                            : tt_safetensors_write(k.t, (size_t)k.count, NULL, &bytes, &length, err);
     if (!st)
-        st = tt_weights_open_memory(&w, bytes, size, "self-test", err);
+        st = tt_weights_open_memory(&w, bytes, length, "self-test", err);
     if (!st) {
         tt_build *b = tt_build_new(&w, NULL);
         st = b ? tt_build_finish(b, cases[i].describe(b), &g, err) : tt_fail_memory(err, 0);
@@ -307,7 +312,7 @@ static tt_status test_case(tt_cl *cl, int i, tt_error *err)
     if (!st)
         st = tt_net_new(&net, g, &scalar, err);
     if (!st)
-        st = both(cl, cases[i].name, net, g, err);
+        st = both(cl, cases[i].name, net, g, e, err);
     tt_net_free(net);
     tt_graph_free(g);
     tt_weights_clear(&w);
@@ -317,13 +322,14 @@ static tt_status test_case(tt_cl *cl, int i, tt_error *err)
     return st;
 }
 
-tt_status tt_cl_self_test(tt_cl *cl, tt_error *err)
+tt_status tt_cl_self_test(tt_cl *cl, int h, int w, tt_error *err)
 {
+    const size e = {h ? h : HIGH, w ? w : WIDE};
     tt_status st = TT_OK;
     for (int i = 0; i < TT_CL_KERNEL_COUNT; i++)
         atomic_store(&cl->ran[i], 0);
     for (int i = 0; i < CASES && !st; i++)
-        st = test_case(cl, i, err);
+        st = test_case(cl, i, e, err);
     /* A kernel that no network here uses is not tested: our own mistake. Where all convolutions are of one block an item,
      * or all go through tiles, the others have nothing to do. */
     for (int i = 0; i < TT_CL_KERNEL_COUNT && !st; i++) {

@@ -9,7 +9,9 @@
 
 static inline int position(__global const int *map, int width, int i)
 {
-    return place(map, 0, i / width, i % width);
+    int x;
+    const int y = divide(i, width, &x);
+    return place(map, 0, y, x);
 }
 
 static inline float across(vec z)
@@ -108,6 +110,6 @@ __kernel void weigh(ARGUMENTS)
     for (int p = 0; p < PIXELS; p++) {
         const int j = t[ATTEND_FIRST] + j0 + p * beside;
         if (j0 + p * beside < chunk)
-            out[place(t + OUT, b, j / width, j % width)] = acc[p];
+            out[position(t + OUT, width, j) + b * t[OUT + 2]] = acc[p];
     }
 }

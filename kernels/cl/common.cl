@@ -1,6 +1,7 @@
 /*
  * What all kernels share. Every kernel has the same arguments:
- *     in, out   the arena, both of them: values lie there, channels in blocks of LANES, [block][row][pixel][lane]
+ *     in, out   the arena, both of them (load reads what the host wrote, store writes what it will read): values lie there,
+ *               channels in blocks of LANES, [block][row][pixel][lane]
  *     weights   everything the network knows
  *     table     the launch's numbers (kernels/cl/params.h), from place `at` on
  *     first     row of the result that global row 0 is: long launches come in parts
@@ -62,8 +63,24 @@ static inline int place(__global const int *map, int block, int y, int x)
     return map[0] + block * map[2] + y * map[1] + x;
 }
 
+/* n / d and what is left of it, of numbers from 0 to 2^30: GPUs have no division of integers, but one of floats, which is
+ * off by one at most. */
+static inline int divide(int n, int d, int *rest)
+{
+    int q = (int)((float)n / (float)d), left = n - q * d;
+    if (left < 0) {
+        q--;
+        left += d;
+    } else if (left >= d) {
+        q++;
+        left -= d;
+    }
+    *rest = left;
+    return q;
+}
+
 /* The value of one channel. */
 static inline float lane_of(__global const vec *in, __global const int *map, int c, int y, int x)
 {
-    return ((__global const float *)(in + place(map, c / LANES, y, x)))[c % LANES];
+    return ((__global const float *)(in + place(map, c / LANES, y, x)))[c & (LANES - 1)];
 }

@@ -176,7 +176,9 @@ static inline void conv_in_tiles(ARGUMENTS, __local vec *patch, const int k, con
             const int from = place(piece, c / LANES, 0, 0), row = piece[1];
             barrier(CLK_LOCAL_MEM_FENCE);
             for (int n = ly * TILE_X + lx; n < all; n += TILE_X * TILE_Y) {
-                const int y = top + n / wide, x = left + n % wide;
+                int x;
+                const int y = top + divide(n, wide, &x);
+                x += left;
                 const int legal_y = clamp(y, 0, h - 1), legal_x = clamp(x, 0, w_in - 1);
                 vec v = in[from + legal_y * row + legal_x];
                 if ((legal_y != y || legal_x != x) && !t[CONV_REPLICATE])

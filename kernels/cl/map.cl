@@ -80,15 +80,17 @@ __kernel void nearest(ARGUMENTS)
 __kernel void shuffle_up(ARGUMENTS)
 {
     POSITION
-    const int r = t[MOVE_R], k = y % r * r + x % r;
+    const int r = t[MOVE_R];
+    int dy, dx;
+    const int from_y = divide(y, r, &dy), from_x = divide(x, r, &dx), k = dy * r + dx;
     __global float *to = (__global float *)(out + place(t + OUT, b, y, x));
     for (int l = 0; l < LANES; l++) {
         const int c = b * LANES + l;
         float z = 0.0f;
         if (c < t[MOVE_CHANNELS]) {
-            z = lane_of(in, t + X, c * r * r + k, y / r, x / r);
+            z = lane_of(in, t + X, c * r * r + k, from_y, from_x);
             if (t[MOVE_ADDS])
-                z += lane_of(in, t + MOVE_ADD, c, y / r, x / r);
+                z += lane_of(in, t + MOVE_ADD, c, from_y, from_x);
         }
         to[l] = z;
     }
@@ -101,7 +103,9 @@ __kernel void shuffle_down(ARGUMENTS)
     __global float *to = (__global float *)(out + place(t + OUT, b, y, x));
     for (int l = 0; l < LANES; l++) {
         const int k = b * LANES + l;
-        to[l] = k < t[MOVE_CHANNELS] ? lane_of(in, t + X, k / (r * r), y * r + k / r % r, x * r + k % r) : 0.0f;
+        int dy, dx;
+        const int c = divide(divide(k, r, &dx), r, &dy);
+        to[l] = k < t[MOVE_CHANNELS] ? lane_of(in, t + X, c, y * r + dy, x * r + dx) : 0.0f;
     }
 }
 

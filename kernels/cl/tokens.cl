@@ -64,8 +64,8 @@ __kernel void window_attention(ARGUMENTS)
                     z[d] += e * lane_of(in, t + X, v_at + d, j, i);
             }
     for (int d = 0; d < depth; d++)
-        ((__global float *)(out + place(t + OUT, (q_at + d) / LANES, y, x)))[(q_at + d) % LANES] = z[d] / sum;
+        ((__global float *)(out + place(t + OUT, (q_at + d) / LANES, y, x)))[(q_at + d) & (LANES - 1)] = z[d] / sum;
     /* the lanes behind the last channel, once */
     for (int c = heads * depth; head == 0 && c < t[BLOCKS] * LANES; c++)
-        ((__global float *)(out + place(t + OUT, c / LANES, y, x)))[c % LANES] = 0.0f;
+        ((__global float *)(out + place(t + OUT, c / LANES, y, x)))[c & (LANES - 1)] = 0.0f;
 }
