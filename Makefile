@@ -3,9 +3,10 @@
 #
 #   make demo      restore the example picture        make             the program, build/tintype
 #   make check     every test                         make bench       speeds, ONLY=conv3x3 for some
-#   make fuzz      weight readers, SECONDS=30 each    make clean
+#   make fuzz      weight readers, SECONDS=30 each    make oclgrind    OpenCL kernels on a simulator
 #   make check-arm the kernels' tests on an emulated 64-bit ARM, SUITE=engine for others
 #   make check-x86 this program on emulated x86 processors without AVX2, without AVX-512
+#   make clean
 #   make install   PREFIX=/usr/local DESTDIR=
 #
 #   SAN=address,undefined or SAN=thread builds into a folder of its own; V=1 shows the commands; the user's CFLAGS
@@ -71,11 +72,11 @@ program_c := src/main.c $(wildcard src/cmd_*.c src/cli*.c) src/options.c src/hel
              $(filter-out $(if $(x86),,%_avx2.c %_avx512.c) $(if $(arm),,%_neon.c),$(wildcard bench/*.c))
 lib_c := $(wildcard kernels/*.c $(addsuffix /*.c,$(families)) engine/*.c engine/*/*.c models/*.c src/image/*.c) \
          $(filter-out $(program_c),$(wildcard src/*.c))
-test_c := $(filter-out tests/fuzz/%,$(wildcard tests/*.c tests/*/*.c tests/*/*/*.c))
+test_c := $(filter-out tests/fuzz/% tests/shim/%,$(wildcard tests/*.c tests/*/*.c tests/*/*/*.c))
 object = $(patsubst %,$(out)/%.o,$(basename $(1)))
 lib_o := $(call object,$(lib_c) models/default/embed.S kernels/cl/sources.c)
 
-.PHONY: all check check-arm check-x86 demo bench fuzz fuzzers install clean layers headers
+.PHONY: all check check-arm check-x86 oclgrind demo bench fuzz fuzzers install clean layers headers
 all: $(out)/tintype $(out)/libtintype.so
 
 setup := tools/$(if $(cross),cross,setup).sh
@@ -113,6 +114,11 @@ $(out)/tests/runner: $(call object,$(test_c)) $(filter-out $(out)/src/main.o,$(c
 	$(if $(V),,@echo "  link  $@")
 	$(Q)$(CC) -pie $(link) $(wraps) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS) -ldl -lpthread -lm
 
+# an OpenCL library that behaves badly, for the tests of what is done then
+$(out)/tests/shim/libOpenCL.so.1: tests/shim/opencl.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -fPIC -shared -Wall -Wextra $(PKG_CFLAGS) -O1 -g -o $@ $< -ldl -lm
+
 # ---- what people type ----------------------------------------------------------------------------------------
 
 demo: $(out)/tintype
@@ -124,7 +130,8 @@ headers:
 	$(Q)CC="$(CC)" FLAGS="-std=c11 -I. $(sysroot) $(PKG_CFLAGS)" sh tools/headers.sh
 
 # The runner's closing line comes last.
-check: all layers headers $(out)/tests/runner
+check: all layers headers $(out)/tests/runner $(out)/tests/shim/libOpenCL.so.1
+	$(Q)$(if $(cross),,sh tools/device.sh)
 	$(Q)TINTYPE_BIN=$(abspath $(out))/tintype SUITE=$(SUITE) $(emulator) $(out)/tests/runner
 
 check-arm:
@@ -133,6 +140,11 @@ check-arm:
 
 check-x86: $(out)/tintype $(out)/tests/runner
 	$(Q)sh tests/processors.sh $(out)
+
+# The OpenCL kernels on a simulator, which takes minutes.
+oclgrind: $(out)/tests/runner
+	$(Q)sh tools/device.sh oclgrind
+	$(Q)TINTYPE_OCLGRIND=1 CK_RUN_CASE=simulator SUITE=engine_device $(out)/tests/runner
 
 bench: $(out)/tintype
 	$(Q)$(out)/tintype bench $(if $(ONLY),--only $(ONLY))

@@ -42,9 +42,9 @@ typedef struct tt_cl_store {
 typedef struct tt_cl_options {
     const tt_cl_store *store; /* borrowed for the call; NULL: nothing is kept */
     uint64_t memory;          /* bytes of the device that may be used; 0: what is sensible */
-    bool as_gpu;              /* a CPU takes the kernels that GPUs take: for tests */
     bool again;               /* test it even if a test of this device and driver is known */
-    int test_h, test_w;       /* of the test's pictures, 0: as usual; for tests on simulators, which are slow */
+    enum { TT_CL_CUT_USUAL, TT_CL_CUT_CPU, TT_CL_CUT_GPU } cut; /* kernels as for such devices: for tests */
+    bool untested;            /* the caller runs tt_cl_self_test(): for tests */
 } tt_cl_options;
 
 /*
@@ -105,8 +105,11 @@ tt_status tt_cl_plan_profile(tt_cl_plan *p, const float *in, float *out, tt_cl_c
 
 /*
  * The known-answer test: small networks that use every kernel, on the device and by the scalar table. What tt_cl_open()
- * runs; for tests. h, w: of their input, 0 for the usual; at least 12. TT_ERR_UNSUPPORTED names the first wrong one.
+ * runs. TT_ERR_UNSUPPORTED names the first wrong one. tt_cl_self_test_case() is one of them, with an input of h x w pixels, at
+ * least 12 of them each way: for tests on simulators, which are slow.
  */
-tt_status tt_cl_self_test(tt_cl *cl, int h, int w, tt_error *err);
+tt_status tt_cl_self_test(tt_cl *cl, tt_error *err);
+enum { TT_CL_TEST_CASES = 6 };
+tt_status tt_cl_self_test_case(tt_cl *cl, int which, int h, int w, tt_error *err);
 
 #endif

@@ -12,6 +12,7 @@
     X(engine_plan) \
     X(engine_strips) \
     X(engine_wino) \
+    X(engine_device) \
     X(engine_weights) \
     X(engine_safetensors) \
     X(engine_pickle) \
@@ -46,4 +47,5 @@
     X(src_convert) \
     X(src_models) \
     X(src_fetch) \
+    X(src_device) \
     X(src_hostile)

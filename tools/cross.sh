@@ -8,7 +8,7 @@ set -eu
 config=$1
 root=$(dirname "$config")/root
 libraries='libc6-dev libpng-dev libjpeg-dev liblcms2-dev libjansson-dev libzip-dev libmd-dev zlib1g-dev
-libcurl4-openssl-dev check'
+libcurl4-openssl-dev opencl-c-headers check'
 . "$(dirname "$0")/install.sh"
 
 missing() {
@@ -31,7 +31,7 @@ arm_apt() {
         -o Dir::State="$apt" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt" -qq "$@"
 }
 
-if [ ! -e "$root/complete" ]; then
+if [ ! -e "$root/complete-2" ]; then
     if ! command -v apt-get >/dev/null 2>&1 || ! command -v dpkg >/dev/null 2>&1; then
         echo "tintype gets its arm64 libraries with apt-get and dpkg, which are not here" >&2
         exit 1
@@ -48,7 +48,7 @@ if [ ! -e "$root/complete" ]; then
         dpkg -x "$package" "$root"
     done
     rm -r "$apt"
-    : >"$root/complete"
+    : >"$root/complete-2"
 fi
 root=$(cd "$root" && pwd)
 
@@ -60,8 +60,7 @@ arm_pkg() {
     echo "# written by tools/cross.sh"
     echo "SYSROOT := $root"
     echo "PKG_CFLAGS := $(arm_pkg --cflags libpng libjpeg lcms2 jansson libzip zlib libmd libcurl check)"
-    echo "LIB_LIBS := $(arm_pkg --libs libpng libjpeg lcms2 jansson libzip zlib)"
-    echo "PROGRAM_LIBS := $(arm_pkg --libs libmd)"
+    echo "LIB_LIBS := $(arm_pkg --libs libpng libjpeg lcms2 jansson libzip zlib libmd)"
     echo "TEST_LIBS := $(arm_pkg --libs check)"
 } >"$config.new"
 mv "$config.new" "$config"

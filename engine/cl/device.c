@@ -166,9 +166,9 @@ static tt_status no_such(const found *list, int count, const char *which, const 
  * CPUs: wide vectors, many pixels an item, no local memory, which there is memory like any other. Everything else: as
  * GPUs want it, and groups no larger than the device takes.
  */
-static tt_cl_cut cut_for(const tt_cl_info *i, bool as_gpu)
+static tt_cl_cut cut_for(const tt_cl_info *i, const tt_cl_options *o)
 {
-    if (i->kind == TT_CL_CPU && !as_gpu)
+    if (o->cut ? o->cut == TT_CL_CUT_CPU : i->kind == TT_CL_CPU)
         return (tt_cl_cut){
             .lanes = 16, .pixels = 8, .outputs = 1, .beside = 1, .group_x = i->group < 64 ? 1 : 64, .group_y = 1};
     tt_cl_cut c = {.lanes = 4, .pixels = 4, .outputs = 4, .tile_x = 16, .tile_y = 8, .beside = 32, .group_x = 32,
@@ -205,7 +205,7 @@ static tt_status usable(const tt_cl *cl, tt_error *err)
     if (!there || !compiler || !little)
         return tt_fail(err, TT_ERR_UNSUPPORTED, "%s: the device %s", cl->info.name,
                        !there ? "is not available" : !compiler ? "has no compiler" : "is not little-endian");
-    if (cl->memory < ((uint64_t)16 << 20))
+    if (cl->memory < ((uint64_t)1 << 20))
         return tt_fail(err, TT_ERR_UNSUPPORTED, "%s: the device has too little memory", cl->info.name);
     return TT_OK;
 }
@@ -221,11 +221,11 @@ static uint64_t sensible_memory(const tt_cl_info *i)
 /* The self-test, unless its outcome is known. */
 static tt_status test(tt_cl *cl, const tt_cl_options *o, bool passed, tt_error *err)
 {
-    if (passed && !o->again)
+    if (o->untested || (passed && !o->again))
         return TT_OK;
     cl->tested_now = true;
     tt_error e = {0};
-    const tt_status st = tt_cl_self_test(cl, o->test_h, o->test_w, &e);
+    const tt_status st = tt_cl_self_test(cl, &e);
     if (!st || st == TT_ERR_UNSUPPORTED) /* no memory, a lost device: that may be otherwise tomorrow */
         tt_cl_keep(cl, o->store, st ? TT_CL_FAILED : TT_CL_PASSED, st ? e.text : "");
     return st ? tt_fail(err, st, "%s", e.text) : TT_OK;
@@ -239,8 +239,8 @@ static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, c
     *cl = (tt_cl){.api = api, .platform = f->platform, .device = f->device, .info = f->info, .rate = 1e10};
     atomic_init(&cl->users, 1);
     pthread_mutex_init(&cl->lock, NULL);
-    cl->cut = cut_for(&cl->info, o->as_gpu);
-    cl->memory = o->memory ? o->memory : sensible_memory(&cl->info);
+    cl->cut = cut_for(&cl->info, o);
+    cl->memory = sensible_memory(&cl->info);
     bool passed = false;
     tt_status st = usable(cl, err);
     if (!st)
@@ -249,6 +249,8 @@ static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, c
         st = tt_cl_build(cl, o->store, o->again, &passed, err);
     if (!st)
         st = test(cl, o, passed, err);
+    if (o->memory && o->memory < cl->memory)
+        cl->memory = o->memory; /* the test takes what it needs */
     if (st)
         tt_cl_free(cl);
     else

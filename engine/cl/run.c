@@ -141,7 +141,7 @@ static tt_status read_output(run *r, float *out)
 static run begin(tt_cl_plan *p, const tt_watch *watch, tt_error *err)
 {
     static const tt_watch nobody;
-    run r = {.p = p, .cl = p->net->cl, .watch = watch ? watch : &nobody, .all = 1, .err = err};
+    run r = {.p = p, .cl = p->net->cl, .watch = watch ? watch : &nobody, .err = err};
     for (int i = 0; i < p->launches; i++)
         r.all += work_of(&p->launch[i]);
     return r;

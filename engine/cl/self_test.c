@@ -213,13 +213,12 @@ static const struct {
     const char *name;
     void (*weights)(kit *k);
     tt_val (*describe)(tt_build *b);
-} cases[] = {{"dense block", dense_weights, dense},
+} cases[TT_CL_TEST_CASES] = {{"dense block", dense_weights, dense},
              {"windows", windows_weights, windows},
              {"hourglass", hourglass_weights, hourglass},
              {"shuffles", shuffles_weights, shuffles},
              {"attention", attention_weights, attention},
              {"tokens", tokens_weights, tokens}};
-enum { CASES = sizeof cases / sizeof *cases };
 
 /* ---- both ways ----------------------------------------------------------------------------------------- */
 
@@ -290,7 +289,7 @@ static tt_status both(tt_cl *cl, const char *name, const tt_net *net, const tt_g
     return st;
 }
 
-static tt_status test_case(tt_cl *cl, int i, size e, tt_error *err)
+tt_status tt_cl_self_test_case(tt_cl *cl, int i, int high, int wide, tt_error *err)
 {
     kit k = {.seed = 17u * (unsigned)i + 1};
     tt_kernels scalar;
@@ -312,7 +311,7 @@ static tt_status test_case(tt_cl *cl, int i, size e, tt_error *err)
     if (!st)
         st = tt_net_new(&net, g, &scalar, err);
     if (!st)
-        st = both(cl, cases[i].name, net, g, e, err);
+        st = both(cl, cases[i].name, net, g, (size){high, wide}, err);
     tt_net_free(net);
     tt_graph_free(g);
     tt_weights_clear(&w);
@@ -322,14 +321,13 @@ static tt_status test_case(tt_cl *cl, int i, size e, tt_error *err)
     return st;
 }
 
-tt_status tt_cl_self_test(tt_cl *cl, int h, int w, tt_error *err)
+tt_status tt_cl_self_test(tt_cl *cl, tt_error *err)
 {
-    const size e = {h ? h : HIGH, w ? w : WIDE};
     tt_status st = TT_OK;
     for (int i = 0; i < TT_CL_KERNEL_COUNT; i++)
         atomic_store(&cl->ran[i], 0);
-    for (int i = 0; i < CASES && !st; i++)
-        st = test_case(cl, i, e, err);
+    for (int i = 0; i < TT_CL_TEST_CASES && !st; i++)
+        st = tt_cl_self_test_case(cl, i, HIGH, WIDE, err);
     /* A kernel that no network here uses is not tested: our own mistake. Where all convolutions are of one block an item,
      * or all go through tiles, the others have nothing to do. */
     for (int i = 0; i < TT_CL_KERNEL_COUNT && !st; i++) {

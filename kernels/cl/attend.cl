@@ -50,7 +50,7 @@ __kernel void scores(ARGUMENTS)
             for (int b = 0; b < SIDE; b++)
                 acc[a][b] = MULADD(qa, in[k[b] + c * t[ATTEND_OTHER + 2]], acc[a][b]);
         }
-    for (int l = 0; l < t[ATTEND_CHANNELS] % LANES; l++)
+    for (int l = 0; l < (t[ATTEND_CHANNELS] & (LANES - 1)); l++)
         for (int a = 0; a < SIDE; a++)
             for (int b = 0; b < SIDE; b++)
                 rest[a][b] += ((__global const float *)(in + q[a] + full * t[X + 2]))[l] *

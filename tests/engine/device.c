@@ -24,7 +24,7 @@ const char *device_name(const char *skipped)
 tt_cl *device_open(int cut, const char *skipped)
 {
     const char *name = device_name(skipped);
-    const tt_cl_options o = {.as_gpu = cut == 1};
+    const tt_cl_options o = {.cut = cut ? TT_CL_CUT_GPU : TT_CL_CUT_CPU};
     tt_error err = {0};
     tt_cl *cl = NULL;
     if (name)

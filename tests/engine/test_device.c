@@ -1,0 +1,185 @@
+/*
+ * The OpenCL back end by itself: its self-test, small networks against the scalar engine; and, with TINTYPE_OCLGRIND=1
+ * (`make oclgrind`), every kernel on a simulator that sees reads and writes out of bounds, races, and values that nobody
+ * wrote.
+ */
+#define _GNU_SOURCE /* setenv */
+#include "tests/engine/device.h"
+#include "tests/engine/toy.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+Suite *suite_engine_device(void);
+
+START_TEST(self_test_passes_and_uses_every_kernel)
+{
+    tt_error err = {0};
+    tt_cl *cl = device_open(_i, "the self-test");
+    if (cl)
+        ck_assert_msg(!tt_cl_self_test(cl, &err), "%s: %s", device_cuts[_i], err.text);
+    tt_cl_free(cl);
+}
+END_TEST
+
+START_TEST(devices_are_told_by_name_and_number)
+{
+    tt_error err = {0};
+    tt_cl_info *list = NULL;
+    const char *why = NULL;
+    int count = 0;
+    ck_assert_msg(!tt_cl_list(&list, &count, &why, &err), "%s", err.text);
+    ck_assert_msg(count || why, "no device, and nothing says why");
+    for (int i = 0; i < count; i++) {
+        const tt_cl_options o = {.untested = true};
+        tt_cl *cl = NULL;
+        ck_assert_msg(!tt_cl_open(&cl, list[i].id, &o, &err), "%s", err.text);
+        ck_assert_str_eq(tt_cl_about(cl)->id, list[i].id);
+        tt_cl_free(cl);
+        ck_assert_msg(!tt_cl_open(&cl, list[i].name, &o, &err), "%s", err.text);
+        ck_assert_str_eq(tt_cl_about(cl)->name, list[i].name);
+        tt_cl_free(cl);
+    }
+    free(list);
+}
+END_TEST
+
+/* A run may be stopped from outside, and progress goes to 1. */
+typedef struct watcher {
+    atomic_int cancel;
+    double last;
+} watcher;
+
+static void on_progress(void *user, double done)
+{
+    watcher *w = user;
+    ck_assert(done >= w->last && done <= 1.000001);
+    w->last = done;
+}
+
+START_TEST(a_run_is_watched_and_stopped)
+{
+    tt_error err = {0};
+    tt_cl *cl = device_open(_i, "watching a device");
+    if (!cl)
+        return;
+    tt_kernels k;
+    tt_net *net = NULL;
+    tt_cl_net *there = NULL;
+    tt_cl_plan *plan = NULL;
+    tt_weights w = {0};
+    tt_graph *g = NULL;
+    const tt_tensor_out t = {.name = "a.weight", .rank = 4, .shape = {3, 3, 3, 3}, .data = toy_noise(81, 1)};
+    unsigned char *bytes = NULL;
+    size_t size;
+    tt_kernels_init(&k, 0);
+    ck_assert(!tt_safetensors_write(&t, 1, NULL, &bytes, &size, &err));
+    ck_assert(!tt_weights_open_memory(&w, bytes, size, "toy", &err));
+    tt_build *b = tt_build_new(&w, NULL);
+    ck_assert(!tt_build_finish(b, tt_conv(b, tt_input(b, 3), "a"), &g, &err));
+    ck_assert(!tt_net_new(&net, g, &k, &err) && !tt_cl_net_new(&there, cl, net, g, &err));
+    ck_assert_msg(!tt_cl_plan_new(&plan, there, 20, 30, false, &err), "%s", err.text);
+    float *in = toy_noise(1800, 2), *out = toy_noise(1800, 3);
+    watcher me = {.last = 0};
+    tt_watch watch = {.cancel = &me.cancel, .progress = on_progress, .user = &me};
+    ck_assert_msg(!tt_cl_plan_run(plan, in, out, &watch, &err), "%s", err.text);
+    ck_assert(fabs(me.last - 1) < 1e-6);
+    atomic_store(&me.cancel, 1);
+    ck_assert_int_eq(tt_cl_plan_run(plan, in, out, &watch, &err), TT_ERR_CANCELLED);
+    tt_cl_cost *costs = NULL;
+    int count = 0;
+    ck_assert(!tt_cl_plan_profile(plan, in, out, &costs, &count, &err));
+    ck_assert_int_eq(count, 3); /* load, a convolution, store */
+    free(costs);
+    free(in);
+    free(out);
+    tt_cl_plan_free(plan);
+    tt_cl_net_free(there);
+    tt_net_free(net);
+    tt_graph_free(g);
+    tt_weights_clear(&w);
+    free(bytes);
+    free((void *)t.data);
+    tt_cl_free(cl);
+}
+END_TEST
+
+/* ---- on the simulator ------------------------------------------------------------------------------------ */
+
+static bool simulator(char *log, size_t room)
+{
+    static const char library[] = "/usr/lib/oclgrind/liboclgrind-rt-icd.so";
+    char directory[] = "/tmp/tintype-oclgrind-XXXXXX", path[64];
+    if (!getenv("TINTYPE_OCLGRIND"))
+        return false;
+    if (access(library, R_OK)) {
+        printf("SKIPPED, kernels on a simulator: %s is not there\n", library);
+        return false;
+    }
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/o.icd", directory);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f, "%s\n", library);
+    fclose(f);
+    snprintf(log, room, "%s/log", directory);
+    setenv("OCL_ICD_VENDORS", directory, 1);
+    setenv("OCLGRIND_LOG", log, 1);
+    setenv("OCLGRIND_DATA_RACES", "1", 1);
+    setenv("OCLGRIND_UNINITIALIZED", "1", 1);
+    setenv("OCLGRIND_CHECK_API", "1", 1);
+    setenv("OCLGRIND_MAX_ERRORS", "5", 1);
+    return true;
+}
+
+START_TEST(kernels_keep_to_what_is_theirs)
+{
+    const int cut = _i / TT_CL_TEST_CASES, which = _i % TT_CL_TEST_CASES;
+    char log[128], said[4000] = "", *slash;
+    if (!simulator(log, sizeof log))
+        return;
+    const tt_cl_options o = {.cut = cut ? TT_CL_CUT_GPU : TT_CL_CUT_CPU, .untested = true};
+    tt_error err = {0};
+    tt_cl *cl = NULL;
+    ck_assert_msg(!tt_cl_open(&cl, "opencl:0.0", &o, &err), "%s", err.text);
+    ck_assert_str_eq(tt_cl_about(cl)->platform, "Oclgrind");
+    const tt_status st = tt_cl_self_test_case(cl, which, 12, 13, &err);
+    tt_cl_free(cl);
+    FILE *f = fopen(log, "r");
+    if (f) {
+        said[fread(said, 1, sizeof said - 1, f)] = 0;
+        fclose(f);
+        unlink(log);
+    }
+    slash = strrchr(log, '/');
+    strcpy(slash, "/o.icd");
+    unlink(log);
+    *slash = 0;
+    rmdir(log);
+    ck_assert_msg(!st && !*said, "case %d, %s: %s%s", which, device_cuts[cut], err.text, said);
+}
+END_TEST
+
+static void add(Suite *s, const char *name, const TTest *test, int times, double seconds)
+{
+    TCase *tc = tcase_create(name);
+    tcase_set_timeout(tc, seconds);
+    tcase_add_loop_test(tc, test, 0, times);
+    suite_add_tcase(s, tc);
+}
+
+Suite *suite_engine_device(void)
+{
+    Suite *s = suite_create("engine/device");
+    add(s, "self-test", self_test_passes_and_uses_every_kernel, DEVICE_CUTS, 600); /* kernels are compiled the first time */
+    add(s, "names", devices_are_told_by_name_and_number, 1, 600);
+    add(s, "watch", a_run_is_watched_and_stopped, DEVICE_CUTS, 600);
+    if (getenv("TINTYPE_OCLGRIND"))
+        add(s, "simulator", kernels_keep_to_what_is_theirs, DEVICE_CUTS * TT_CL_TEST_CASES, 1800);
+    return s;
+}

@@ -1,0 +1,489 @@
+/*
+ * Pictures by an OpenCL device: the processor's within one level; what is said and done where there is no device, or one
+ * that lies, computes wrongly, or fails at any call (tests/shim/opencl.c); compiled kernels that are damaged.
+ */
+#define _GNU_SOURCE /* setenv */
+#include "tests/src/picture.h"
+#include "tests/src/program.h"
+
+#include "src/colorize.h"
+#include "tests/engine/device.h"
+#include "tests/golden.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+Suite *suite_src_device(void);
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+#ifndef TT_BIN
+#define TT_BIN "build/tintype"
+#endif
+
+/* ---- the library ------------------------------------------------------------------------------------------ */
+
+/* The largest difference of samples; 1000 for another shape. */
+static int difference(const tt_image *a, const tt_image *b)
+{
+    int most = 0;
+    if (a->width != b->width || a->height != b->height || a->channels != b->channels || a->depth != 8 || b->depth != 8)
+        return 1000;
+    const uint8_t *x = a->samples, *y = b->samples;
+    for (size_t i = 0; i < (size_t)a->width * (size_t)a->height * (size_t)a->channels; i++)
+        most = abs(x[i] - y[i]) > most ? abs(x[i] - y[i]) : most;
+    return most;
+}
+
+static void fail_with(void *user, const char *sentence)
+{
+    (void)user;
+    ck_abort_msg("the device should have done it: %s", sentence);
+}
+
+static void take_note(void *user, const char *sentence)
+{
+    snprintf(user, 1200, "%s", sentence);
+}
+
+static tt_context *context(const char *device, uint64_t device_memory, void (*note)(void *, const char *), void *user)
+{
+    tt_error err = {0};
+    tt_context *c = NULL;
+    const tt_context_options o = {.size = sizeof o, .threads = 2, .memory = (uint64_t)1 << 32, .device = device,
+                                  .device_memory = device_memory, .device_cache = "", .note = note, .note_user = user};
+    ck_assert_msg(!tt_context_new(&c, &o, &err), "%s", err.text);
+    return c;
+}
+
+static tt_network *network(tt_context *c, const char *golden)
+{
+    tt_error err = {0};
+    tt_network *n = NULL;
+    ck_assert_msg(!tt_network_open_for(&n, c, golden_path(golden), NULL, &err), "%s", err.text);
+    return n;
+}
+
+/* Networks of every kind and route, with the device's memory where it should not do for one tile. */
+static const struct {
+    const char *weights;
+    int w, h, channels, tta, most_tiles; /* 0: one */
+    uint64_t memory;
+} pictures[] = {
+    {"drivers/srvgg_x4/weights.safetensors", 61, 47, 3, 0, 0, 0},
+    {"drivers/realesrgan_x4/weights.safetensors", 90, 80, 3, 0, 99, 12 << 20},
+    {"drivers/realesrgan_x2/weights.safetensors", 33, 21, 1, 0, 0, 0},
+    {"drivers/swinir_x2/weights.safetensors", 41, 27, 3, 1, 0, 0},
+    {"swinir/gray_dn/weights.safetensors", 35, 20, 3, 0, 0, 0},
+    {"waifu2x/cunet/weights.safetensors", 40, 30, 3, 0, 0, 0},
+    {"waifu2x/upconv_7/weights.safetensors", 40, 30, 3, 0, 0, 0},
+    {"srcnn/955_zero/weights.safetensors", 40, 130, 3, 0, 99, 2 << 20},
+    {"drivers/vdsr_x3_rgb/weights.safetensors", 30, 24, 3, 0, 0, 0},
+};
+
+START_TEST(pictures_are_the_processors)
+{
+    const char *device = device_name("pictures on a device");
+    for (size_t i = 0; device && i < COUNT(pictures); i++) {
+        tt_context *here = pic_context(2, 0), *there = context(device, pictures[i].memory, fail_with, NULL);
+        tt_network *a = pic_network(pictures[i].weights, NULL), *b = network(there, pictures[i].weights);
+        tt_image *in = pic_new(pictures[i].w, pictures[i].h, pictures[i].channels, 8, 7);
+        tt_report r;
+        ck_assert_msg(b->there, "%s: is not on the device", pictures[i].weights);
+        tt_image *want = pic_upscale(here, a, in, 0, pictures[i].tta, &r);
+        tt_image *got = pic_upscale(there, b, in, 0, pictures[i].tta, &r);
+        ck_assert_msg(!pictures[i].most_tiles == (r.tiles == 1), "%s: %zu tiles", pictures[i].weights, (size_t)r.tiles);
+        const int d = difference(want, got);
+        ck_assert_msg(d <= 1, "%s: off by %d levels", pictures[i].weights, d);
+        tt_image_free(want);
+        tt_image_free(got);
+        tt_image_free(in);
+        tt_network_free(a);
+        tt_network_free(b);
+        tt_context_free(here);
+        tt_context_free(there);
+    }
+}
+END_TEST
+
+START_TEST(colours_are_the_processors)
+{
+    const char *device = device_name("colours by a device");
+    if (!device)
+        return;
+    tt_error err = {0};
+    tt_context *here = pic_context(2, 0), *there = context(device, 0, fail_with, NULL);
+    tt_network *a = pic_network("deoldify/unet_deep.safetensors", NULL), *b = network(there, "deoldify/unet_deep.safetensors");
+    tt_image *in = pic_new(50, 40, 1, 8, 3), *want = NULL, *got = NULL;
+    const tt_colorize_options o = {.size = sizeof o, .render = 4};
+    ck_assert_msg(!tt_colorize(here, a, in, &o, &want, &err), "%s", err.text);
+    ck_assert_msg(!tt_colorize(there, b, in, &o, &got, &err), "%s", err.text);
+    ck_assert_int_le(difference(want, got), 2); /* a level of what the network makes, through U and V and back */
+    tt_image_free(want);
+    tt_image_free(got);
+    tt_image_free(in);
+    tt_network_free(a);
+    tt_network_free(b);
+    tt_context_free(here);
+    tt_context_free(there);
+}
+END_TEST
+
+/* A network that sees all of the picture cannot be cut, and one whose weights alone do not fit has no tile. */
+START_TEST(too_little_memory_is_said_once)
+{
+    static const char *const weights[] = {"waifu2x/cunet/weights.safetensors", "srcnn/955_zero/weights.safetensors"};
+    const char *device = device_name("a device with little memory");
+    for (size_t i = 0; device && i < COUNT(weights); i++) {
+        char said[1200] = "";
+        tt_context *here = pic_context(2, 0), *there = context(device, (uint64_t)4 << 20, take_note, said);
+        tt_network *a = pic_network(weights[i], NULL), *b = network(there, weights[i]);
+        tt_image *in = pic_new(120, 150, 3, 8, 7);
+        tt_report r;
+        tt_image *want = pic_upscale(here, a, in, 2.0 * (double)i, 0, &r), *got = pic_upscale(there, b, in, 2.0 * (double)i, 0, &r);
+        if (!i)
+            ck_assert_msg(strstr(said, "too little memory for this network and picture; the processor does the work"),
+                          "%s", said);
+        else
+            ck_assert_msg(!*said, "%s", said); /* tiles do */
+        ck_assert_int_le(difference(want, got), i ? 1 : 0);
+        tt_image_free(want);
+        tt_image_free(got);
+        tt_image_free(in);
+        tt_network_free(a);
+        tt_network_free(b);
+        tt_context_free(here);
+        tt_context_free(there);
+    }
+}
+END_TEST
+
+/* ---- the program ------------------------------------------------------------------------------------------ */
+
+/* `what` beside the program. */
+static void beside(const char *what, char to[4200])
+{
+    char bin[4096] = TT_BIN;
+    *strrchr(bin, '/') = 0;
+    snprintf(to, 4200, "%s/%s", bin, what);
+}
+
+/* A small picture and what the processor makes of it; the cache below the test's directory, but PoCL's own, for it
+ * compiles slowly. */
+static void prepare(const char *name)
+{
+    char pocl[4200];
+    pg_within(name);
+    beside("tests/pocl", pocl);
+    setenv("POCL_CACHE_DIR", pocl, 0);
+    setenv("XDG_CACHE_HOME", pg_at("cache"), 1);
+    pg_picture("in.png", 23, 17, 3, 8);
+    pg_run r = RUN("upscale", "--device", "cpu", "in.png", "-o", "cpu.png");
+    EXPECT(r, 0, "");
+}
+
+static int off_by(const char *file)
+{
+    char a[4096], b[4096];
+    tt_image *want = NULL, *got = NULL;
+    tt_error err = {0};
+    snprintf(a, sizeof a, "%s", pg_at("cpu.png"));
+    snprintf(b, sizeof b, "%s", pg_at(file));
+    ck_assert_msg(!tt_image_load(&want, a, &err) && !tt_image_load(&got, b, &err), "%s", err.text);
+    const int d = difference(want, got);
+    tt_image_free(want);
+    tt_image_free(got);
+    return d;
+}
+
+#define BY(...) RUN("upscale", "--overwrite", "in.png", "-o", "out.png", __VA_ARGS__)
+
+START_TEST(devices_have_names)
+{
+    const char *device = device_name("names of devices");
+    if (!device)
+        return;
+    prepare("names");
+    pg_run r = BY("--device", device, "-v");
+    EXPECT(r, 0, "; on ");
+    ck_assert_int_le(off_by("out.png"), 1);
+    ck_assert_msg(!strstr(r.err, "the processor"), "%s", r.err);
+    r = BY("--device", "no such thing");
+    EXPECT(r, 0, "no device is called no such thing; there is opencl:0.0");
+    ck_assert_int_eq(off_by("out.png"), 0);
+    r = BY("--device", "no such thing", "--fallback", "none");
+    EXPECT(r, 2, "no device is called no such thing");
+    r = BY("--device", "opencl:7.0", "--fallback", "none");
+    EXPECT(r, 2, "no device is called opencl:7.0");
+    r = RUN("info", "--devices");
+    EXPECT(r, 0, "");
+    ck_assert_msg(strstr(r.out, "self test passed:") && strstr(r.out, "opencl:0.0"), "%s", r.out);
+    r = RUN("info", "--devices", "in.png");
+    EXPECT(r, 2, "--devices wants no FILE");
+    r = RUN("info");
+    EXPECT(r, 2, "info wants FILE... or --devices");
+}
+END_TEST
+
+/* The shim before the true library. GPU: `auto` takes it. */
+static bool use_shim(const char *skipped)
+{
+    static const char *const places[] = {"/usr/lib/x86_64-linux-gnu/libOpenCL.so.1", "/usr/lib/aarch64-linux-gnu/libOpenCL.so.1",
+                                         "/usr/lib64/libOpenCL.so.1", "/usr/lib/libOpenCL.so.1"};
+    char shim[4200];
+    if (!device_name(skipped))
+        return false;
+    for (size_t i = 0; i < COUNT(places); i++)
+        if (!access(places[i], R_OK) && !getenv("SHIM_TRUE"))
+            setenv("SHIM_TRUE", places[i], 1);
+    if (!getenv("SHIM_TRUE")) {
+        printf("SKIPPED, %s: libOpenCL.so.1 is not where it is looked for; SHIM_TRUE may name it\n", skipped);
+        return false;
+    }
+    beside("tests/shim/libOpenCL.so.1", shim);
+    ck_assert_msg(!access(shim, R_OK), "%s: is not built", shim);
+    *strrchr(shim, '/') = 0;
+    setenv("LD_LIBRARY_PATH", shim, 1);
+    return true;
+}
+
+START_TEST(results_that_are_no_pictures_are_made_again)
+{
+    static const struct {
+        const char *result, *said;
+    } tries[] = {{"nan", "1 of the values that it computed are infinite or no numbers; the processor does this part"},
+                 {"constant", "all values that it computed are the same; the processor does this part"}};
+    if (!use_shim("results that are no pictures"))
+        return;
+    prepare("results");
+    setenv("SHIM_GPU", "1", 1);
+    pg_run r = BY("--device", "auto", "-v"); /* tested, before it begins to fail */
+    EXPECT(r, 0, "; on ");
+    ck_assert_int_le(off_by("out.png"), 1);
+    for (size_t i = 0; i < COUNT(tries); i++) {
+        setenv("SHIM_RESULT", tries[i].result, 1);
+        r = BY("--device", "auto");
+        EXPECT(r, 0, tries[i].said);
+        ck_assert_int_eq(off_by("out.png"), 0);
+        unlink(pg_at("out.png"));
+        r = BY("--device", "auto", "--fallback", "none");
+        EXPECT(r, 70, "that it computed");
+        ck_assert(!pg_there("out.png"));
+    }
+    /* after five failures it is left alone */
+    for (int i = 0; i < 7; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d.png", i);
+        pg_picture(name, 9, 8, 3, 8);
+    }
+    r = RUN("upscale", "0.png", "1.png", "2.png", "3.png", "4.png", "5.png", "6.png", "-o", "many/", "--device", "gpu");
+    EXPECT(r, 0, "it failed too often, and the processor does the rest");
+    int sentences = 0;
+    for (const char *p = r.err; (p = strstr(p, "that it computed")); p++)
+        sentences++;
+    ck_assert_int_eq(sentences, 5);
+}
+END_TEST
+
+START_TEST(a_device_that_computes_wrongly_is_not_used)
+{
+    if (!use_shim("a device that computes wrongly"))
+        return;
+    prepare("wrong");
+    setenv("SHIM_GPU", "1", 1);
+    setenv("SHIM_RESULT", "wrong", 1);
+    pg_run r = BY("--device", "auto");
+    EXPECT(r, 0, "computes wrongly and is not used");
+    ck_assert_int_eq(off_by("out.png"), 0);
+    unsetenv("SHIM_RESULT"); /* that is remembered, until it is asked again */
+    r = BY("--device", "auto");
+    EXPECT(r, 0, "found before");
+    r = RUN("info", "--devices");
+    EXPECT(r, 0, "");
+    r = BY("--device", "auto", "-v");
+    EXPECT(r, 0, "; on ");
+    ck_assert_int_le(off_by("out.png"), 1);
+}
+END_TEST
+
+START_TEST(limits_are_heeded)
+{
+    if (!use_shim("limits of a device"))
+        return;
+    prepare("limits");
+    setenv("SHIM_GPU", "1", 1);
+    setenv("SHIM_LIES", "1", 1);
+    pg_run r = BY("--device", "auto", "-v");
+    EXPECT(r, 0, "; on ");
+    ck_assert_int_le(off_by("out.png"), 1);
+    pg_picture("in.png", 420, 700, 3, 8);
+    r = RUN("upscale", "--dry-run", "in.png", "-o", "large.png", "--device", "auto");
+    EXPECT(r, 0, "");
+    ck_assert_msg(strstr(r.out, "tiles"), "%s", r.out); /* the largest buffer is 64 MB */
+}
+END_TEST
+
+/* The k-th call fails, or that and all after it: the picture is right, and nothing is said that is not true. */
+enum { PARTS = 6 };
+START_TEST(any_call_may_fail)
+{
+    static const char *const errors[] = {"-5", "-4", "-36"}; /* memory, memory, a lost queue */
+    if (!use_shim("calls that fail"))
+        return;
+    char name[16], k[32];
+    snprintf(name, sizeof name, "calls%d", _i);
+    prepare(name);
+    setenv("SHIM_GPU", "1", 1);
+    pg_run r = BY("--device", "gpu");
+    EXPECT(r, 0, ""); /* tested and kept */
+    setenv("SHIM_COUNT", pg_at("count"), 1);
+    r = BY("--device", "gpu");
+    EXPECT(r, 0, "");
+    size_t size;
+    const long calls = strtol(pg_contents("count", &size), NULL, 10);
+    unsetenv("SHIM_COUNT");
+    ck_assert_int_gt(calls, 50);
+    for (long i = 1 + _i; i <= calls; i += PARTS) {
+        snprintf(k, sizeof k, "%ld", i);
+        setenv("SHIM_FAIL", k, 1);
+        setenv("SHIM_ERROR", errors[i % 3], 1);
+        setenv("SHIM_FOREVER", i % 2 ? "1" : "0", 1);
+        unlink(pg_at("out.png"));
+        r = BY("--device", "gpu");
+        ck_assert_msg(r.code == 0 && off_by("out.png") <= 1, "call %ld of %ld: code %d, signal %d: %s", i, calls, r.code,
+                      r.signal, r.err);
+    }
+}
+END_TEST
+
+/* ---- what is kept ------------------------------------------------------------------------------------------- */
+
+static const char *kept_file(void)
+{
+    pg_run r = pg_shell("ls cache/tintype/*.clbin");
+    EXPECT(r, 0, "");
+    r.out[strcspn(r.out, "\n")] = 0;
+    return r.out;
+}
+
+START_TEST(damaged_kernels_are_compiled_again)
+{
+    const char *device = device_name("damaged compiled kernels");
+    if (!device)
+        return;
+    prepare("damage");
+    pg_run r = BY("--device", device);
+    EXPECT(r, 0, "");
+    const char *file = kept_file();
+    size_t size;
+    char *sound = pg_contents(file, &size), *bad = malloc(size + 1);
+    unsigned seed = 99;
+    ck_assert(size > 200);
+    for (int i = 0; i < 100; i++) {
+        size_t n = size;
+        memcpy(bad, sound, size);
+        seed = seed * 1664525u + 1013904223u;
+        if (i < 30) /* any bit of the header, then any byte */
+            bad[i * 4 % 96] ^= (char)(1 << i % 8);
+        else if (i < 60)
+            bad[(seed >> 8) % size] ^= (char)(1 + seed % 255);
+        else if (i < 90)
+            n = i < 70 ? (size_t)(i - 60) * 12 : (seed >> 8) % size; /* cut short */
+        else if (i < 95)
+            bad[n++] = 'x';
+        else
+            memset(bad, i, n);
+        pg_store(file, bad, n);
+        r = BY("--device", device);
+        ck_assert_msg(r.code == 0 && off_by("out.png") <= 1 && !strstr(r.err, "the processor"), "damage %d: %s", i, r.err);
+        size_t again;
+        ck_assert_msg(pg_contents(file, &again) && again > 200, "damage %d: not written anew", i);
+    }
+    free(bad);
+}
+END_TEST
+
+START_TEST(a_cache_is_not_needed)
+{
+    const char *device = device_name("no cache");
+    if (!device)
+        return;
+    prepare("nocache");
+    pg_store("cache", "a file", 6); /* where the directory should be */
+    pg_run r = BY("--device", device);
+    EXPECT(r, 0, "");
+    ck_assert_msg(!strstr(r.err, "the processor"), "%s", r.err);
+    ck_assert_int_le(off_by("out.png"), 1);
+}
+END_TEST
+
+/* ---- nothing there ------------------------------------------------------------------------------------------ */
+
+START_TEST(no_driver_is_normal)
+{
+    if (!device_name("no driver"))
+        return;
+    prepare("nodriver");
+    mkdir(pg_at("vendors"), 0700);
+    setenv("OCL_ICD_VENDORS", pg_at("vendors"), 1);
+    pg_run r = BY("--device", "auto");
+    EXPECT(r, 0, "");
+    ck_assert_msg(!strstr(r.err, "OpenCL"), "%s", r.err);
+    ck_assert_int_eq(off_by("out.png"), 0);
+    r = BY("--device", "gpu");
+    EXPECT(r, 0, "no device gpu: OpenCL has no platform on this machine");
+    r = BY("--device", "gpu", "--fallback", "none");
+    EXPECT(r, 2, "no device gpu");
+    r = RUN("info", "--devices");
+    EXPECT(r, 0, "no device besides the processor");
+}
+END_TEST
+
+/* A library of that name which is none stands for a missing one. */
+START_TEST(no_library_is_normal)
+{
+    prepare("nolibrary");
+    mkdir(pg_at("lib"), 0700);
+    pg_store("lib/libOpenCL.so.1", "no library", 10);
+    setenv("LD_LIBRARY_PATH", pg_at("lib"), 1);
+    pg_run r = BY("--device", "auto");
+    EXPECT(r, 0, "");
+    ck_assert_msg(!strstr(r.err, "OpenCL"), "%s", r.err);
+    r = BY("--device", "gpu");
+    EXPECT(r, 0, "there is no OpenCL on this machine (libOpenCL.so.1); the processor does the work");
+    ck_assert_int_eq(off_by("out.png"), 0);
+    r = BY("--device", "gpu", "--fallback", "none");
+    EXPECT(r, 2, "there is no OpenCL on this machine");
+}
+END_TEST
+
+static void add(Suite *s, const char *name, const TTest *test, int times)
+{
+    TCase *tc = tcase_create(name);
+    tcase_add_unchecked_fixture(tc, pg_setup, pg_teardown);
+    tcase_set_timeout(tc, 600); /* the first time kernels are compiled */
+    tcase_add_loop_test(tc, test, 0, times);
+    suite_add_tcase(s, tc);
+}
+
+Suite *suite_src_device(void)
+{
+    Suite *s = suite_create("src/device");
+    add(s, "pictures", pictures_are_the_processors, 1);
+    add(s, "colours", colours_are_the_processors, 1);
+    add(s, "memory", too_little_memory_is_said_once, 1);
+    add(s, "names", devices_have_names, 1);
+    add(s, "results", results_that_are_no_pictures_are_made_again, 1);
+    add(s, "wrong", a_device_that_computes_wrongly_is_not_used, 1);
+    add(s, "limits", limits_are_heeded, 1);
+    add(s, "calls", any_call_may_fail, PARTS);
+    add(s, "damage", damaged_kernels_are_compiled_again, 1);
+    add(s, "no cache", a_cache_is_not_needed, 1);
+    add(s, "no driver", no_driver_is_normal, 1);
+    add(s, "no library", no_library_is_normal, 1);
+    return s;
+}
