@@ -103,6 +103,9 @@ typedef struct tt_cl_cost {
 /* A run in which the device is waited for after every kernel: the costs of each kernel, free() them. */
 tt_status tt_cl_plan_profile(tt_cl_plan *p, const float *in, float *out, tt_cl_cost **costs, int *count, tt_error *err);
 
+/* What the device can do at most, measured: operations (a multiply-add counting two) and bytes (read and written) a second. */
+tt_status tt_cl_peak(tt_cl *cl, double *flops, double *bytes, tt_error *err);
+
 /*
  * The known-answer test: small networks that use every kernel, on the device and by the scalar table. What tt_cl_open()
  * runs. TT_ERR_UNSUPPORTED names the first wrong one. tt_cl_self_test_case() is one of them, with an input of h x w pixels, at

@@ -11,12 +11,17 @@ static tt_status other_work(const tt_args *a, const tt_bench_options *o, tt_erro
     const bool sized = a->width && a->height;
     if (a->only || (a->kernel && a->model))
         return tt_fail(err, TT_ERR_USAGE, "--only, --kernel and --model exclude each other");
-    if (a->kernel && (a->size || a->net))
-        return tt_fail(err, TT_ERR_USAGE, "--size and --net are for --model");
+    if (a->kernel && (a->size || a->net || a->device))
+        return tt_fail(err, TT_ERR_USAGE, "--size, --net and --device are for --model");
     if (a->kernel)
         return tt_bench_steady(stdout, a->kernel, o, err);
     if (a->size && !sized)
         return tt_fail(err, TT_ERR_USAGE, "--model wants both sides of --size WxH");
+    if (!a->model)
+        return tt_fail(err, TT_ERR_USAGE, "--device wants --model, the network to measure");
+    if (a->device)
+        return tt_bench_device(stdout, a->model, a->net, a->device, sized ? a->height : 256, sized ? a->width : 256, o,
+                               err);
     return tt_bench_steps(stdout, a->model, a->net, sized ? a->height : 256, sized ? a->width : 256, o, err);
 }
 
@@ -30,7 +35,7 @@ int tt_cmd_bench(const tt_args *a)
         .threads = a->threads ? a->threads : tt_processors(),
     };
     tt_error e;
-    if (a->model || a->kernel) {
+    if (a->model || a->kernel || a->device) {
         const tt_status st = other_work(a, &o, &e);
         if (st)
             tt_cli_complain(NULL, &e);

@@ -23,6 +23,11 @@ if grep -rln '"bench/' src --include='*.[ch]' | grep -v '^src/cmd_bench.c$' >&2;
     echo "only src/cmd_bench.c may include from bench" >&2
     bad=1
 fi
+# only engine/cl calls OpenCL
+if grep -rlE '<CL/|\bcl[A-Z][A-Za-z]+ *\(' engine models src bench --include='*.[ch]' | grep -v '^engine/cl/' >&2; then
+    echo "only engine/cl may call OpenCL" >&2
+    bad=1
+fi
 # nothing but main prints to the terminal or ends the process; kernels neither allocate nor lock
 if grep -rnE '\b(exit|_exit|abort|printf|puts|perror) *\(' engine kernels models --include='*.c' | grep -vE '(sn|f)printf' >&2; then
     echo "the library neither prints nor exits" >&2

@@ -13,8 +13,9 @@
     X(conv) X(conv_one) X(conv3) X(conv3_one) X(conv1) X(conv1_one) X(map) X(copy) X(load) X(store) X(nearest)         \
     X(shuffle_up) X(shuffle_down) X(reflect) X(pool) X(blur) X(mean_rows) X(mean_all) X(scores) X(softmax) X(weigh)    \
     X(layer_norm) X(window_attention)
+#define TT_CL_MEASURES(X) X(spin) X(move) /* no part of a network: not in the self-test */
 #define TT_CL_TILED(X) X(conv_tiled) X(conv_tiled_one) X(conv3_tiled) X(conv3_tiled_one)
-#define TT_CL_KERNELS(X) TT_CL_PLAIN(X) TT_CL_TILED(X)
+#define TT_CL_KERNELS(X) TT_CL_MEASURES(X) TT_CL_PLAIN(X) TT_CL_TILED(X)
 typedef enum tt_cl_kernel {
 #define ENTRY(k) TT_CL_##k,
     TT_CL_KERNELS(ENTRY)

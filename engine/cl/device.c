@@ -170,7 +170,7 @@ static tt_cl_cut cut_for(const tt_cl_info *i, const tt_cl_options *o)
 {
     if (o->cut ? o->cut == TT_CL_CUT_CPU : i->kind == TT_CL_CPU)
         return (tt_cl_cut){
-            .lanes = 16, .pixels = 8, .outputs = 1, .beside = 1, .group_x = i->group < 64 ? 1 : 64, .group_y = 1};
+            .lanes = 16, .pixels = 12, .outputs = 2, .beside = 1, .group_x = i->group < 64 ? 1 : 64, .group_y = 1};
     tt_cl_cut c = {.lanes = 4, .pixels = 4, .outputs = 4, .tile_x = 16, .tile_y = 8, .beside = 32, .group_x = 32,
                    .group_y = 4};
     if (i->group < 128)
