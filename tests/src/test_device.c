@@ -176,11 +176,14 @@ static void beside(const char *what, char to[4200])
  * compiles slowly. */
 static void prepare(const char *name)
 {
-    char pocl[4200];
+    char pocl[4200], leaks[4200];
     pg_within(name);
     beside("tests/pocl", pocl);
     setenv("POCL_CACHE_DIR", pocl, 0);
     setenv("XDG_CACHE_HOME", pg_at("cache"), 1);
+    pg_store("leaks", DEVICE_LEAKS, strlen(DEVICE_LEAKS));
+    snprintf(leaks, sizeof leaks, "suppressions=%s:print_suppressions=0", pg_at("leaks"));
+    setenv("LSAN_OPTIONS", leaks, 1);
     pg_picture("in.png", 23, 17, 3, 8);
     pg_run r = RUN("upscale", "--device", "cpu", "in.png", "-o", "cpu.png");
     EXPECT(r, 0, "");
