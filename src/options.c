@@ -150,7 +150,7 @@ const tt_command tt_commands[] = {
      "tintype bench --only conv3x3\tcases with that in their name\n"
      "tintype bench --isa all --json\tevery instruction set, for machines\n"
      "tintype bench -m FILE --size 640x480\tthe steps of a network\n"
-     "tintype bench -m FILE --device gpu\tits kernels on a device, with what holds them up\n",
+     "tintype bench -m FILE --device gpu\tits kernels on a device, with what holds them up\n"
      "tintype bench --kernel conv3x3 --isa avx2 --seconds 5\tone kernel steadily, for perf\n",
      "Times are medians; shares are of the peak that the processor showed in the same seconds. With --kernel one thread "
      "runs one case and reads the clock, twenty times a second; its rate is printed at the end.",
