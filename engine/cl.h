@@ -103,6 +103,10 @@ typedef struct tt_cl_cost {
 /* A run in which the device is waited for after every kernel: the costs of each kernel, free() them. */
 tt_status tt_cl_plan_profile(tt_cl_plan *p, const float *in, float *out, tt_cl_cost **costs, int *count, tt_error *err);
 
+/* Try how kernels are best cut for the device, a line for each way to `tell`, and keep the fastest in o->store: tt_cl_open()
+ * takes it from there. */
+tt_status tt_cl_tune(const char *which, const tt_cl_options *o, void (*tell)(void *user, const char *line), void *user,
+                     tt_error *err);
 /* What the device can do at most, measured: operations (a multiply-add counting two) and bytes (read and written) a second. */
 tt_status tt_cl_peak(tt_cl *cl, double *flops, double *bytes, tt_error *err);
 

@@ -63,7 +63,7 @@ typedef struct tt_args {
     uint64_t memory, max_pixels, device_memory;
     bool help, man, json, quiet, verbose;
     bool tta, recursive, overwrite, skip_existing, dry_run, salvage, fail_fast;
-    bool luma, rgb, plan, installed, y4m, devices;
+    bool luma, rgb, plan, installed, y4m, devices, tune;
     char *resolved; /* what `model` points to where it was found for a name; owned */
 } tt_args;
 

@@ -4,11 +4,25 @@
 #include "bench/bench.h"
 #include "engine/pool.h"
 #include "engine/status.h"
+#include "src/device.h"
+
+static void tell(void *user, const char *line)
+{
+    (void)user;
+    puts(line);
+    fflush(stdout);
+}
 
 /* What is not the usual table. */
 static tt_status other_work(const tt_args *a, const tt_bench_options *o, tt_error *err)
 {
     const bool sized = a->width && a->height;
+    if (a->tune) {
+        const tt_context_options c = {.size = sizeof c, .device = a->device};
+        if (!a->device || a->only || a->kernel || a->model)
+            return tt_fail(err, TT_ERR_USAGE, "--tune wants --device, and nothing to measure");
+        return tt_device_tune(&c, tell, NULL, err);
+    }
     if (a->only || (a->kernel && a->model))
         return tt_fail(err, TT_ERR_USAGE, "--only, --kernel and --model exclude each other");
     if (a->kernel && (a->size || a->net || a->device))
@@ -35,7 +49,7 @@ int tt_cmd_bench(const tt_args *a)
         .threads = a->threads ? a->threads : tt_processors(),
     };
     tt_error e;
-    if (a->model || a->kernel || a->device) {
+    if (a->model || a->kernel || a->device || a->tune) {
         const tt_status st = other_work(a, &o, &e);
         if (st)
             tt_cli_complain(NULL, &e);

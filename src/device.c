@@ -65,6 +65,16 @@ static tt_status open_cl(tt_cl **cl, const char *which, const tt_context_options
     return tt_cl_open(cl, which, &o, err);
 }
 
+tt_status tt_device_tune(const tt_context_options *c, void (*tell)(void *, const char *), void *user, tt_error *err)
+{
+    char directory[MOST_PATH];
+    const bool kept = !(c->device_cache && !*c->device_cache) &&
+                      cache_directory(c->device_cache, directory, sizeof directory);
+    const tt_cl_store store = {cache_get, cache_put, directory, TT_VERSION};
+    const tt_cl_options o = {.store = kept ? &store : NULL, .memory = c->device_memory};
+    return tt_cl_tune(c->device, &o, tell, user, err);
+}
+
 /* ---- life -------------------------------------------------------------------------------------------- */
 
 static void say(const tt_context_options *o, const char *sentence)

@@ -34,6 +34,9 @@ bool tt_device_works(const tt_device *d);
 /* One sentence for the user: what failed, and that the processor takes over. */
 void tt_device_excuse(tt_device *d, const tt_error *what, const char *then);
 
+/* Try how the kernels are best cut for o->device, and keep that in the cache. A line for each try. */
+tt_status tt_device_tune(const tt_context_options *o, void (*tell)(void *user, const char *line), void *user, tt_error *err);
+
 /* The devices of this machine with the outcome of their self-tests, made now where it is not known. For `tintype info`. */
 typedef struct tt_device_state {
     tt_cl_info info;

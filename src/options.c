@@ -151,6 +151,7 @@ const tt_command tt_commands[] = {
      "tintype bench --isa all --json\tevery instruction set, for machines\n"
      "tintype bench -m FILE --size 640x480\tthe steps of a network\n"
      "tintype bench -m FILE --device gpu\tits kernels on a device, with what holds them up\n"
+     "tintype bench --tune --device gpu\tfind out how kernels are best cut for it, once\n"
      "tintype bench --kernel conv3x3 --isa avx2 --seconds 5\tone kernel steadily, for perf\n",
      "Times are medians; shares are of the peak that the processor showed in the same seconds. With --kernel one thread "
      "runs one case and reads the clock, twenty times a second; its rate is printed at the end.",
@@ -275,6 +276,8 @@ const tt_option tt_options[] = {
         .help = "what computes: auto (a GPU with OpenCL where there is one, else the processor), cpu, gpu, a part of a "
                 "device's name, or its number, opencl:0.1 say; auto if missing"),
     OPT("device", 0, TEXT, "DEVICE", TT_CMD_BENCH, device, .help = "with --model: its kernels on this device"),
+    OPT("tune", 0, FLAG, NULL, TT_CMD_BENCH, tune,
+        .help = "try how kernels are best cut for --device, and keep that for all later runs"),
     OPT("fallback", 0, WORD, "WHAT", MAKERS | TT_CMD_RUN, fallback, .words = "cpu none",
         .help = "what the device cannot do is done by the processor, and said (cpu, the usual), or fails (none)"),
     OPT("device-memory", 0, BYTES, "SIZE", MAKERS | TT_CMD_RUN, device_memory, .lo = 1 << 20, .hi = 1e18,

@@ -45,7 +45,9 @@ struct tt_cl {
     cl_context context;
     cl_command_queue queue;
     cl_program program;
+    uint8_t key[32]; /* of what is kept of it */
     cl_kernel kernel[TT_CL_KERNEL_COUNT]; /* NULL where the cut has none */
+    size_t most_items[TT_CL_KERNEL_COUNT]; /* of a group, as compiled */
     atomic_int ran[TT_CL_KERNEL_COUNT];   /* launches: the self-test leaves none out */
     uint64_t memory;
     double rate; /* FLOP/s, as last seen: for the length of launches */
@@ -87,6 +89,11 @@ typedef enum tt_cl_verdict { TT_CL_UNKNOWN, TT_CL_PASSED, TT_CL_FAILED } tt_cl_v
 tt_status tt_cl_build(tt_cl *cl, const tt_cl_store *store, bool again, bool *passed, tt_error *err);
 /* Keep the program together with the verdict, and of a failure its sentence. */
 void tt_cl_keep(tt_cl *cl, const tt_cl_store *store, tt_cl_verdict verdict, const char *text);
+
+/* engine/cl/tune.c: the cut that was found best; false where none is kept. */
+bool tt_cl_tuned(const tt_cl *cl, const tt_cl_store *store, tt_cl_cut *cut);
+/* Open a device by number with kernels cut so, untested. */
+tt_status tt_cl_open_cut(tt_cl **cl, const char *id, const tt_cl_cut *cut, tt_error *err);
 
 static inline int tt_cl_blocks(const tt_cl *cl, int channels)
 {

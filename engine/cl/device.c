@@ -231,7 +231,8 @@ static tt_status test(tt_cl *cl, const tt_cl_options *o, bool passed, tt_error *
     return st ? tt_fail(err, st, "%s", e.text) : TT_OK;
 }
 
-static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, const tt_cl_options *o, tt_error *err)
+static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, const tt_cl_options *o,
+                            const tt_cl_cut *cut, tt_error *err)
 {
     tt_cl *cl = calloc(1, sizeof *cl);
     if (!cl)
@@ -239,7 +240,9 @@ static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, c
     *cl = (tt_cl){.api = api, .platform = f->platform, .device = f->device, .info = f->info, .rate = 1e10};
     atomic_init(&cl->users, 1);
     pthread_mutex_init(&cl->lock, NULL);
-    cl->cut = cut_for(&cl->info, o);
+    cl->cut = cut ? *cut : cut_for(&cl->info, o);
+    if (!cut && !o->cut && o->store)
+        tt_cl_tuned(cl, o->store, &cl->cut);
     cl->memory = sensible_memory(&cl->info);
     bool passed = false;
     tt_status st = usable(cl, err);
@@ -258,7 +261,7 @@ static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, c
     return st;
 }
 
-tt_status tt_cl_open(tt_cl **cl, const char *which, const tt_cl_options *o, tt_error *err)
+static tt_status open_named(tt_cl **cl, const char *which, const tt_cl_options *o, const tt_cl_cut *cut, tt_error *err)
 {
     static const tt_cl_options usual;
     const char *why = NULL;
@@ -271,9 +274,19 @@ tt_status tt_cl_open(tt_cl **cl, const char *which, const tt_cl_options *o, tt_e
         return tt_fail_memory(err, MOST_DEVICES * sizeof *list);
     const int count = find_all(api, list, &why);
     const found *f = choose(list, count, which);
-    const tt_status st = f ? open_found(cl, api, f, o ? o : &usual, err) : no_such(list, count, which, why, err);
+    const tt_status st = f ? open_found(cl, api, f, o ? o : &usual, cut, err) : no_such(list, count, which, why, err);
     free(list);
     return st;
+}
+
+tt_status tt_cl_open(tt_cl **cl, const char *which, const tt_cl_options *o, tt_error *err)
+{
+    return open_named(cl, which, o, NULL, err);
+}
+
+tt_status tt_cl_open_cut(tt_cl **cl, const char *id, const tt_cl_cut *cut, tt_error *err)
+{
+    return open_named(cl, id, &(tt_cl_options){.untested = true}, cut, err);
 }
 
 tt_cl *tt_cl_share(tt_cl *cl)

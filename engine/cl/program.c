@@ -114,7 +114,7 @@ void tt_cl_keep(tt_cl *cl, const tt_cl_store *store, tt_cl_verdict verdict, cons
     if (!file)
         return;
     if (cl->api->clGetProgramInfo(cl->program, CL_PROGRAM_BINARIES, sizeof at, &at, NULL) == CL_SUCCESS) {
-        key_of(cl, store, key);
+        memcpy(key, cl->key, SUM);
         name_of(key, name);
         memcpy(file, magic, MAGIC);
         memcpy(file + MAGIC, key, SUM);
@@ -220,6 +220,16 @@ static tt_status make_kernels(tt_cl *cl, tt_error *err)
         if (!cl->kernel[i] || e != CL_SUCCESS)
             return tt_fail(err, TT_ERR_UNSUPPORTED, "%s: the kernel %s cannot be had: %s (%d)", cl->info.name,
                            tt_cl_kernel_names[i], tt_cl_error_name(e), (int)e);
+        if (cl->api->clGetKernelWorkGroupInfo(cl->kernel[i], cl->device, CL_KERNEL_WORK_GROUP_SIZE,
+                                              sizeof cl->most_items[i], &cl->most_items[i], NULL) != CL_SUCCESS)
+            cl->most_items[i] = cl->info.group;
+        if (i >= TT_CL_conv_tiled && cl->most_items[i] < (size_t)(cl->cut.tile_x * cl->cut.tile_y))
+            cl->cut.tile_x = cl->cut.tile_y = 0; /* too many registers for such groups: without tiles, then */
+    }
+    for (int i = TT_CL_conv_tiled; i < TT_CL_KERNEL_COUNT && !cl->cut.tile_x; i++) {
+        if (cl->kernel[i])
+            cl->api->clReleaseKernel(cl->kernel[i]);
+        cl->kernel[i] = NULL;
     }
     return TT_OK;
 }
@@ -276,6 +286,7 @@ tt_status tt_cl_build(tt_cl *cl, const tt_cl_store *store, bool again, bool *pas
     tt_status st = TT_OK;
     *passed = false;
     key_of(cl, store, key);
+    memcpy(cl->key, key, SUM);
     name_of(key, name);
     if (store && store->get(store->user, name, &file, &size) && sound(file, size, key)) {
         const uint64_t verdict = get_number(file + VERDICT, 4);

@@ -98,17 +98,31 @@ static int rows_at_a_time(const run *r, const tt_cl_launch *l)
     return rows < group ? group : rows;
 }
 
+/* A compiled kernel may take fewer items a group than the device promised. */
+static void fit_group(const run *r, const tt_cl_launch *l, int group[2])
+{
+    const size_t most = r->cl->most_items[l->kernel];
+    group[0] = l->group[0];
+    group[1] = l->group[1];
+    while (group[1] > 1 && (size_t)(group[0] * group[1]) > most)
+        group[1] = (group[1] + 1) / 2;
+    while (group[0] > 1 && (size_t)(group[0] * group[1]) > most)
+        group[0] = (group[0] + 1) / 2;
+}
+
 static tt_status enqueue(run *r, const tt_cl_launch *l)
 {
     const tt_cl_api *api = r->cl->api;
     const cl_kernel k = r->cl->kernel[l->kernel];
     tt_status st = set_arguments(r, l, k);
     const int step = rows_at_a_time(r, l);
+    int group[2];
+    fit_group(r, l, group);
     for (int y = 0; y < l->rows && !st; y += step) {
         const int rows = l->rows - y < step ? l->rows - y : step;
         const cl_int first = y * l->rows_an_item;
-        const size_t local[3] = {(size_t)l->group[0], (size_t)l->group[1], 1};
-        const size_t global[3] = {up(l->cols, l->group[0]), up(rows, l->group[1]), (size_t)l->blocks};
+        const size_t local[3] = {(size_t)group[0], (size_t)group[1], 1};
+        const size_t global[3] = {up(l->cols, group[0]), up(rows, group[1]), (size_t)l->blocks};
         cl_int e = api->clSetKernelArg(k, 5, sizeof first, &first);
         if (e == CL_SUCCESS)
             e = api->clEnqueueNDRangeKernel(r->cl->queue, k, 3, NULL, global, local, 0, NULL, NULL);

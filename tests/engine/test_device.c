@@ -109,6 +109,72 @@ START_TEST(a_run_is_watched_and_stopped)
 }
 END_TEST
 
+/* ---- tuning ---------------------------------------------------------------------------------------------- */
+
+/* A store in memory, for the one file that is asked about. */
+typedef struct shelf {
+    char name[128];
+    unsigned char *bytes;
+    size_t size;
+    int lines;
+} shelf;
+
+static bool shelf_get(void *user, const char *name, unsigned char **bytes, size_t *size)
+{
+    const shelf *s = user;
+    if (!s->bytes || strcmp(name, s->name) || !(*bytes = malloc(s->size)))
+        return false;
+    memcpy(*bytes, s->bytes, s->size);
+    *size = s->size;
+    return true;
+}
+
+static void shelf_put(void *user, const char *name, const void *bytes, size_t size)
+{
+    shelf *s = user;
+    if (!strstr(name, ".tuned"))
+        return;
+    snprintf(s->name, sizeof s->name, "%s", name);
+    free(s->bytes);
+    s->bytes = malloc(size);
+    ck_assert_ptr_nonnull(s->bytes);
+    memcpy(s->bytes, bytes, size);
+    s->size = size;
+}
+
+static void count_line(void *user, const char *line)
+{
+    shelf *s = user;
+    s->lines++;
+    ck_assert_msg(strstr(line, "GFLOP/s"), "%s", line);
+}
+
+START_TEST(tuning_is_kept_and_damage_is_no_harm)
+{
+    const char *name = device_name("tuning");
+    tt_error err = {0};
+    shelf s = {{0}, NULL, 0, 0};
+    const tt_cl_store store = {shelf_get, shelf_put, &s, "test"};
+    const tt_cl_options o = {.store = &store, .untested = true};
+    if (!name)
+        return;
+    ck_assert_msg(!tt_cl_tune(name, &o, count_line, &s, &err), "%s", err.text);
+    ck_assert(s.lines > 2 && s.bytes);
+    for (size_t i = 0; i <= s.size; i += 7) {
+        tt_cl *cl = NULL;
+        if (i)
+            s.bytes[i - 1] ^= 0x5a;
+        ck_assert_msg(!tt_cl_open(&cl, name, &o, &err), "byte %zu: %s", i, err.text);
+        if (i == 0)
+            ck_assert_msg(!tt_cl_self_test(cl, &err), "%s", err.text);
+        tt_cl_free(cl);
+        if (i)
+            s.bytes[i - 1] ^= 0x5a;
+    }
+    free(s.bytes);
+}
+END_TEST
+
 /* ---- on the simulator ------------------------------------------------------------------------------------ */
 
 static bool simulator(char *log, size_t room)
@@ -178,6 +244,7 @@ Suite *suite_engine_device(void)
     Suite *s = suite_create("engine/device");
     add(s, "self-test", self_test_passes_and_uses_every_kernel, DEVICE_CUTS, 600); /* kernels are compiled the first time */
     add(s, "names", devices_are_told_by_name_and_number, 1, 600);
+    add(s, "tune", tuning_is_kept_and_damage_is_no_harm, 1, 600);
     add(s, "watch", a_run_is_watched_and_stopped, DEVICE_CUTS, 600);
     if (getenv("TINTYPE_OCLGRIND"))
         add(s, "simulator", kernels_keep_to_what_is_theirs, DEVICE_CUTS * TT_CL_TEST_CASES, 1800);
