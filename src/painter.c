@@ -1,6 +1,7 @@
 #include "src/painter.h"
 
 #include "engine/alloc.h"
+#include "src/device.h"
 
 static const float mean[3] = {0.485f, 0.456f, 0.406f}, deviation[3] = {0.229f, 0.224f, 0.225f};
 
@@ -39,13 +40,32 @@ tt_status tt_painter_measure(const tt_context *c, const tt_network *n, int rende
     return TT_OK;
 }
 
+/* A device that shares the host's memory must keep to the budget, too. */
+static bool device_fits(const tt_painter *p)
+{
+    uint64_t host = 0, there = 0, here = 0;
+    double flops;
+    tt_error why = {0};
+    if (!p->n->there || !tt_device_works(p->n->device) ||
+        tt_painter_measure(p->c, p->n, p->side / TT_RENDER_UNIT, &here, &flops, &why) ||
+        tt_runner_measure(p->n, p->side, p->side, false, &host, &there, &why) ||
+        (here <= p->c->memory && host <= p->c->memory - here))
+        return true; /* or tt_runner_init() says why not */
+    tt_fail(&why, TT_ERR_MEMORY, "%s: %.0f MiB for the device are more than the memory budget has left",
+            tt_cl_about(p->n->device->cl)->name, (double)host / (1 << 20));
+    if (p->n->device->only)
+        return true;
+    tt_device_excuse(p->n->device, &why, "the processor does the work");
+    return false;
+}
+
 tt_status tt_painter_init(tt_painter *p, tt_context *c, const tt_network *n, int render, tt_error *err)
 {
     const tt_plan_options o = {.threads = tt_pool_threads(c->pool)};
     *p = (tt_painter){.c = c, .n = n, .side = TT_RENDER_UNIT * render};
     tt_status st = sensible(n, render, err);
     if (!st)
-        st = tt_runner_init(&p->runner, n, p->side, p->side, &o, true, false, true, err);
+        st = tt_runner_init(&p->runner, n, p->side, p->side, &o, device_fits(p), false, true, err);
     if (st)
         return st;
     const size_t bytes = (size_t)plane_bytes(p->side);

@@ -237,7 +237,7 @@ static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, c
     tt_cl *cl = calloc(1, sizeof *cl);
     if (!cl)
         return tt_fail_memory(err, sizeof *cl);
-    *cl = (tt_cl){.api = api, .platform = f->platform, .device = f->device, .info = f->info, .rate = 1e10};
+    *cl = (tt_cl){.api = api, .platform = f->platform, .device = f->device, .info = f->info, .rate = 3e9 /* slower than any device worth it: the first launches are too short, not too long */};
     atomic_init(&cl->users, 1);
     pthread_mutex_init(&cl->lock, NULL);
     cl->cut = cut ? *cut : cut_for(&cl->info, o);
