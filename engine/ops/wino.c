@@ -201,7 +201,7 @@ static int block_tiles(const layout *a, const tt_share *share)
 {
     enum { BLOCKS_A_THREAD = 6 };
     const int tiles = (share->to - share->from) * a->across, even = tiles / (BLOCKS_A_THREAD * share->threads);
-    const int some = (even / STEP_TILES + 1) * STEP_TILES;
+    const int some = even < STEP_TILES ? STEP_TILES : even / STEP_TILES * STEP_TILES;
     return share->threads == 1 || some > a->most ? a->most : some;
 }
 
