@@ -31,11 +31,13 @@ static void ran(void *user, int step)
     w->last = now;
 }
 
-static void name_of(const tt_step *s, char name[48])
+static void name_of(const tt_plan *p, const tt_step *s, char name[48])
 {
     const tt_node *n = s->node;
+    const bool tiles = tt_way_of(p, s)->form != TT_WINO_NONE;
     if (s->op == TT_OP_CONV || s->op == TT_OP_DECONV)
-        snprintf(name, 48, "%s %dx%d%s%s", tt_ops[s->op]->word, n->k, n->k, n->stride > 1 ? " strided" : "",
+        snprintf(name, 48, "%s %dx%d%s%s%s", tt_ops[s->op]->word, n->k, n->k, n->stride > 1 ? " strided" : "",
+                 tiles ? " tiles" : "",
                  s->shuffle                     ? " + shuffle"
                  : n->channels <= TT_NARROW_MAX ? " narrow"
                                                 : "");
@@ -56,7 +58,7 @@ static void print(FILE *out, const tt_plan *p, const double *seconds, double who
     for (int i = 0; i < p->net->steps; i++) {
         char name[48];
         int k = 0;
-        name_of(&p->net->step[i], name);
+        name_of(p, &p->net->step[i], name);
         while (k < count && strcmp(kinds[k].name, name))
             k++;
         if (k == MOST_KINDS)

@@ -39,6 +39,8 @@ static void print_step(const tt_plan *p, int i, FILE *to)
              s->shuffle ? "+shuffle" : "", s->adds ? "+add" : "", s->adds > 1 ? "+add" : "",
              s->nearest ? "(nearest)" : "", s->clamp ? "+clamp" : "", conv && s->norm ? "+norm" : "",
              s->relu ? "+relu" : "");
+    if (conv && tt_way_of(p, s)->form != TT_WINO_NONE)
+        snprintf(what + strlen(what), sizeof what - strlen(what), ", F(%d,%d)", tt_wino_forms[tt_way_of(p, s)->form].m, n->k);
     if (conv && s->pieces > 1)
         snprintf(what + strlen(what), sizeof what - strlen(what), " of %d", s->pieces);
     if (s->stages) { /* over both columns */
