@@ -56,6 +56,33 @@ INLINE void add(__m256 *acc, const tt_conv_row *a, int j, int b, int x, const in
     }
 }
 
+/*
+ * Maps come from beyond the second cache, and the processor's own guess is late where rows of many blocks are read a few
+ * pixels at a time. So a tile asks for what the next one reads, and at once for what it will add and overwrite itself. What
+ * lies behind the last pixel is asked for in vain; no harm comes of an address that is none.
+ */
+INLINE void fetch_next(const float *src, ptrdiff_t step, const int NX)
+{
+    if (step < BLOCK) /* planar: all pixels of a tile lie in one line or two, and those come by themselves */
+        return;
+    UNROLL for (int p = 0; p < NX; p++)
+        _mm_prefetch((const char *)(src + (NX + p) * step), _MM_HINT_T0);
+}
+
+INLINE void fetch_result(const tt_conv_row *a, int b, int x, const int NB, const int NX)
+{
+    UNROLL for (int o = b; o < b + NB; o++)
+        UNROLL for (int p = x; p < x + NX; p++)
+            __builtin_prefetch(a->dst + o * a->dst_plane + p * a->dst_step, 1);
+    for (int j = 0; j < 2; j++) {
+        if (!a->add[j])
+            continue;
+        UNROLL for (int o = b; o < b + NB; o++)
+            UNROLL for (int p = x; p < x + NX; p++)
+                __builtin_prefetch(a->add[j] + o * a->add_plane[j] + p * a->add_step[j]);
+    }
+}
+
 INLINE void finish(__m256 *acc, const tt_conv_row *a, int b, int x, const int NB, const int NX)
 {
     activate(acc, a, b, NB, NX);
@@ -80,10 +107,12 @@ INLINE void tile(const tt_conv_row *a, const float *w, int b, int x, const int N
     const ptrdiff_t step = a->step;
     __m256 acc[12];
     start(acc, a, b, NB, NX);
+    fetch_result(a, b, x, NB, NX);
     for (int s = 0; s < a->segments; s++) {
         const float *src[3];
         UNROLL for (int q = 0; q < (NX + 3) / 4; q++)
             src[q] = a->seg[s] + (x + 4 * q) * step;
+        fetch_next(src[0], step, NX);
         const float *end = w + (ptrdiff_t)a->count[s] * NB * BLOCK;
         for (ptrdiff_t i = 0; w < end; w += NB * BLOCK, i++) {
             __m256 v[2];
