@@ -85,12 +85,18 @@ static ptrdiff_t freq_of_u(const layout *a, int lanes)
     return (ptrdiff_t)tt_round_up((size_t)a->channels * (size_t)lanes, 16) + 16; /* see kernels.h: no multiple of a page */
 }
 
-/* Tiles whose inputs and outputs take no more than a part of the second cache; the rest is for weights. */
+/*
+ * Tiles whose inputs and outputs take no more than a part of the second cache; the rest is for weights. Of very wide layers
+ * those are few, and the weights of all frequencies, which come from beyond that cache for each block, would be waited for:
+ * there it is better to let the tiles take up to twice the cache, as a frequency's alone still fit.
+ */
 static int tiles_in_cache(const layout *a, long cache)
 {
     const int nn = a->form->n * a->form->n;
     const long tile = (long)sizeof(float) * nn * a->block * (a->planes + (a->blocks < a->group ? a->blocks : a->group));
     const long tiles = cache / 5 * 3 / tile;
+    if (tiles < STEP_TILES && STEP_TILES * tile <= 2 * cache)
+        return STEP_TILES;
     if (tiles < STEP_TILES)
         return tiles < TT_WINO_ROUND ? TT_WINO_ROUND : (int)(tiles / TT_WINO_ROUND) * TT_WINO_ROUND;
     return tiles > MOST_TILES ? MOST_TILES : (int)(tiles / STEP_TILES) * STEP_TILES;
