@@ -291,11 +291,12 @@ static size_t divide(tt_plan *p, int rows, size_t best)
 
 /*
  * Strips where they save memory. Low ones take less of it; high ones make fewer rounds over the weights, so they are as
- * high as costs little.
+ * high as costs little, but no higher than gives the threads enough to share: what a step has written should be in the cache
+ * when the next one reads it.
  */
 static size_t choose_strips(tt_plan *p, const tt_plan_options *o)
 {
-    enum { LOW = 4, HIGH = 64 };
+    enum { LOW = 4, HIGH = 16 /* a thread */, HIGHEST = 64 };
     const int asked = p->keep ? TT_WHOLE : o ? o->strip : 0;
     size_t most = o && o->most ? o->most / sizeof(float) : SIZE_MAX;
     set_alone(p, asked <= 0);
@@ -311,6 +312,8 @@ static size_t choose_strips(tt_plan *p, const tt_plan_options *o)
     const size_t enough = low + low / 8 > SMALL ? low + low / 8 : SMALL;
     most = enough < most ? enough : most;
     int rows = HIGH;
+    while (rows < HIGH * p->threads && rows < HIGHEST)
+        rows *= 2;
     size_t n = measure(p, rows);
     for (; n > most && rows > 1; n = measure(p, rows))
         rows /= 2;
