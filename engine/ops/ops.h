@@ -224,6 +224,7 @@ extern const tt_op_def *const tt_ops[TT_OPS];
 
 /* The columns that a step reads beyond a piece's w pixels: before it and behind it. For CONV and DECONV. */
 void tt_conv_need(const tt_plan *p, const tt_step *s, int piece, int *before, int *behind);
+tt_status tt_conv_pack(tt_net *net, tt_step *s, const tt_weights *w, tt_error *err);
 /* Does each strip read the weights of this convolution from memory, as they are larger than the cache and rows are short? */
 bool tt_conv_rereads(const tt_plan *p, const tt_step *s);
 /* The result of a convolution before a fused pixel shuffle. */
