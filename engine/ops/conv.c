@@ -8,8 +8,6 @@
 #include "engine/alloc.h"
 #include "engine/ops/ops.h"
 
-#include <stdlib.h>
-
 /* ---- sizes ---------------------------------------------------------------------------------------- */
 
 static bool conv_size(const tt_node *n, const tt_extent *in, tt_extent *out)
