@@ -117,9 +117,9 @@ static void run(void *p)
 {
     const state *s = p;
     const tt_step *step = &s->net->step[0];
-    const tt_op_def *op = tt_ops[step->op];
+    const tt_op_def *op = tt_op_of(s->plan, step);
     tt_share all = {.to = op->work(s->plan, step).bands, .threads = 1};
-    for (; all.round < op->rounds(s->plan, step); all.round++) {
+    for (; all.round < (op->rounds ? op->rounds(s->plan, step) : 1); all.round++) {
         for (int i = 0; i < op->early(s->plan, step, &all); i++)
             op->early_part(s->plan, step, &all, i, 0);
         for (int i = 0; i < op->parts(s->plan, step, &all); i++)

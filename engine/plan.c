@@ -34,14 +34,15 @@ static tt_status reckon_needs(tt_plan *p, tt_error *err)
         const tt_step *s = &net->step[i];
         const tt_value *in = &p->value[s->in[0].value];
         size_t sums, own = 0, shared = 0;
-        if (tt_ops[s->op]->room && !tt_ops[s->op]->room(p, s, &own, &shared))
+        const tt_op_def *op = tt_op_of(p, s);
+        if (op->room && !op->room(p, s, &own, &shared))
             return tt_fail_memory(err, SIZE_MAX);
         scratch = own > scratch ? own : scratch;
         p->shared_floats = shared > p->shared_floats ? shared : p->shared_floats;
         if (!tt_mul((size_t)in->h, tt_round_up((size_t)in->c, 16), &sums))
             return tt_fail_memory(err, sums);
-        if (tt_ops[s->op]->scratch && tt_ops[s->op]->scratch(s) > scratch)
-            scratch = tt_ops[s->op]->scratch(s);
+        if (op->scratch && op->scratch(s) > scratch)
+            scratch = op->scratch(s);
         if (s->op == TT_OP_MEAN && sums > p->sums_count)
             p->sums_count = sums;
         if (s->op != TT_OP_CONV && s->op != TT_OP_DECONV)

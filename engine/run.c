@@ -34,14 +34,14 @@ static void run_part(void *arg, int part, int thread)
 {
     const run *r = arg;
     if (!cancelled(r))
-        tt_ops[r->s->op]->part(r->p, r->s, &r->share, part, thread);
+        tt_op_of(r->p, r->s)->part(r->p, r->s, &r->share, part, thread);
 }
 
 static void early_part(void *arg, int part, int thread)
 {
     const run *r = arg;
     if (!cancelled(r))
-        tt_ops[r->s->op]->early_part(r->p, r->s, &r->share, part, thread);
+        tt_op_of(r->p, r->s)->early_part(r->p, r->s, &r->share, part, thread);
 }
 
 /* Rows from..to-1 in bands small enough to share out evenly and large enough to reuse what neighbouring rows
@@ -58,7 +58,7 @@ static void run_rows(run *r, int from, int to, void (*row)(const run *, int, int
 
 static void step_row(const run *r, int y, int thread)
 {
-    tt_ops[r->s->op]->row(r->p, r->s, y, thread);
+    tt_op_of(r->p, r->s)->row(r->p, r->s, y, thread);
 }
 
 static void copy_in_row(const run *r, int y, int thread)
@@ -93,7 +93,7 @@ static void copy_out_row(const run *r, int y, int thread)
 static void run_step(run *r, int task, int from, int to)
 {
     const tt_step *s = tt_task_step(r->p, task);
-    const tt_op_def *op = tt_ops[s->op];
+    const tt_op_def *op = tt_op_of(r->p, s);
     const int units = r->p->task[task].work.units, rounds = op->rounds ? op->rounds(r->p, s) : 1;
     r->s = s;
     r->share = (tt_share){.from = from, .to = to, .threads = tt_pool_threads(r->pool)};

@@ -109,7 +109,7 @@ static tt_work work_of(const tt_plan *p, int task)
     }
     const tt_step *s = tt_task_step(p, task);
     rows.bands = p->value[s->out].h;
-    return tt_ops[s->op]->work ? tt_ops[s->op]->work(p, s) : rows;
+    return tt_op_of(p, s)->work ? tt_op_of(p, s)->work(p, s) : rows;
 }
 
 tt_status tt_strips_init(tt_plan *p, tt_error *err)

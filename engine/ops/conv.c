@@ -165,22 +165,13 @@ static void run_class(const tt_plan *p, const tt_step *s, int y, int x0, const a
     (narrow ? k->conv_narrow : k->conv)(&a);
 }
 
-static bool by_tiles(const tt_plan *p, const tt_step *s)
-{
-    return tt_way_of(p, s)->form != TT_WINO_NONE;
-}
-
 static tt_work conv_work(const tt_plan *p, const tt_step *s)
 {
-    if (by_tiles(p, s))
-        return tt_wino_work(p, s);
     return (tt_work){.bands = tt_conv_extent(p, s).h, .units = 1, .tall = s->shuffle ? s->shuffle : 1};
 }
 
 static bool conv_room(const tt_plan *p, const tt_step *s, size_t *scratch, size_t *shared)
 {
-    if (by_tiles(p, s))
-        return tt_wino_room(p, s, scratch, shared);
     *shared = s->halves;
     return !s->shuffle || tt_mul((size_t)tt_conv_extent(p, s).w,
                                  tt_round_up((size_t)s->node->channels, (size_t)p->net->k.block), scratch);
@@ -210,7 +201,7 @@ static int all_blocks(const tt_plan *p, const tt_step *s)
 bool tt_conv_rereads(const tt_plan *p, const tt_step *s)
 {
     enum { FEW_TILES = 48 }; /* a strip should not transform weights for fewer */
-    if (by_tiles(p, s))
+    if (tt_way_of(p, s)->form != TT_WINO_NONE)
         return tt_conv_extent(p, s).w < FEW_TILES * tt_wino_forms[tt_way_of(p, s)->form].m;
     return blocks_at_once(p, s, all_blocks(p, s)) < all_blocks(p, s);
 }
@@ -243,31 +234,24 @@ static split split_rows(const tt_plan *p, const tt_step *s, const tt_share *a)
     return d;
 }
 
-static int conv_rounds(const tt_plan *p, const tt_step *s)
-{
-    return by_tiles(p, s) ? tt_wino_rounds(p, s) : 1;
-}
-
 enum { WIDENED = 1 << 14 }; /* at a time */
 static int conv_early(const tt_plan *p, const tt_step *s, const tt_share *a)
 {
-    return by_tiles(p, s) ? tt_wino_early(p, s, a) : (int)((s->halves + WIDENED - 1) / WIDENED);
+    (void)p;
+    (void)a;
+    return (int)((s->halves + WIDENED - 1) / WIDENED);
 }
 
 static void conv_early_part(const tt_plan *p, const tt_step *s, const tt_share *a, int part, int thread)
 {
-    if (by_tiles(p, s)) {
-        tt_wino_early_part(p, s, a, part, thread);
-        return;
-    }
+    (void)a;
+    (void)thread;
     const size_t at = (size_t)part * WIDENED, left = s->halves - at;
     s->widen(p->shared + at, s->half + at, left < WIDENED ? left : WIDENED);
 }
 
 static int conv_parts(const tt_plan *p, const tt_step *s, const tt_share *a)
 {
-    if (by_tiles(p, s))
-        return tt_wino_parts(p, s, a);
     const split d = split_rows(p, s, a);
     return d.down * d.across * d.outputs;
 }
@@ -319,10 +303,6 @@ static void one_row(const tt_plan *p, const tt_step *s, int y, const area *part,
 /* Parts of the same outputs follow each other. */
 static void conv_part(const tt_plan *p, const tt_step *s, const tt_share *a, int i, int thread)
 {
-    if (by_tiles(p, s)) {
-        tt_wino_part(p, s, a, i, thread);
-        return;
-    }
     const split d = split_rows(p, s, a);
     const int x = i % d.across, y = i / d.across % d.down, o = i / d.across / d.down;
     const int end = a->from + (y + 1) * d.rows;
@@ -334,7 +314,7 @@ static void conv_part(const tt_plan *p, const tt_step *s, const tt_share *a, int
 }
 
 #define CONVOLUTION                                                                                                      \
-    .pack = tt_conv_pack, .room = conv_room, .work = conv_work, .rounds = conv_rounds, .parts = conv_parts,                 \
+    .pack = tt_conv_pack, .room = conv_room, .work = conv_work, .parts = conv_parts,                 \
     .part = conv_part, .early = conv_early, .early_part = conv_early_part
 const tt_op_def tt_op_conv = {
     .word = "conv", .size = conv_size, .reach = conv_reach, .flops = conv_flops, CONVOLUTION};

@@ -244,13 +244,7 @@ void tt_conv_shuffle(const tt_plan *p, const tt_step *s, int y, int x0, int x1, 
  * picture, never on a tile's, a strip's or the number of threads, for each form has bits of its own.
  */
 tt_wino tt_wino_choose(const tt_net *net, const tt_step *s, tt_extent whole, tt_conv_choice choice);
-bool tt_wino_room(const tt_plan *p, const tt_step *s, size_t *scratch, size_t *shared);
-tt_work tt_wino_work(const tt_plan *p, const tt_step *s);
-int tt_wino_rounds(const tt_plan *p, const tt_step *s);
-int tt_wino_early(const tt_plan *p, const tt_step *s, const tt_share *a);
-void tt_wino_early_part(const tt_plan *p, const tt_step *s, const tt_share *a, int part, int thread);
-int tt_wino_parts(const tt_plan *p, const tt_step *s, const tt_share *a);
-void tt_wino_part(const tt_plan *p, const tt_step *s, const tt_share *a, int part, int thread);
+extern const tt_op_def tt_op_tiles; /* how such a step runs: room, work, rounds, early, parts */
 
 /* ---- sizes and grids: engine/grid.c ------------------------------------------------------------------ */
 
@@ -263,6 +257,11 @@ tt_status tt_net_extents(const tt_net *net, tt_extent *extent, int h, int w, tt_
 static inline const tt_way *tt_way_of(const tt_plan *p, const tt_step *s)
 {
     return &p->way[s - p->net->step];
+}
+/* How a step of this plan runs. */
+static inline const tt_op_def *tt_op_of(const tt_plan *p, const tt_step *s)
+{
+    return tt_way_of(p, s)->form == TT_WINO_NONE ? tt_ops[s->op] : &tt_op_tiles;
 }
 void tt_step_clear(tt_step *s);
 

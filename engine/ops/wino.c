@@ -127,7 +127,7 @@ static layout layout_of(const tt_plan *p, const tt_step *s)
     return a;
 }
 
-bool tt_wino_room(const tt_plan *p, const tt_step *s, size_t *scratch, size_t *shared)
+static bool tiles_room(const tt_plan *p, const tt_step *s, size_t *scratch, size_t *shared)
 {
     const layout a = layout_of(p, s);
     const ptrdiff_t windows = s->half ? a.form->r * a.form->r * a.block * a.group * a.block : 0; /* of a part, widened */
@@ -136,7 +136,7 @@ bool tt_wino_room(const tt_plan *p, const tt_step *s, size_t *scratch, size_t *s
     return tt_mul((size_t)a.u_size, (size_t)a.groups_a_round, shared);
 }
 
-tt_work tt_wino_work(const tt_plan *p, const tt_step *s)
+static tt_work tiles_work(const tt_plan *p, const tt_step *s)
 {
     const tt_way *w = tt_way_of(p, s);
     const int m = tt_wino_forms[w->form].m, r = s->shuffle ? s->shuffle : 1;
@@ -144,7 +144,7 @@ tt_work tt_wino_work(const tt_plan *p, const tt_step *s)
                      .before = w->before * r};
 }
 
-int tt_wino_rounds(const tt_plan *p, const tt_step *s)
+static int tiles_rounds(const tt_plan *p, const tt_step *s)
 {
     const layout a = layout_of(p, s);
     return (a.groups + a.groups_a_round - 1) / a.groups_a_round;
@@ -170,14 +170,14 @@ static int outputs_of(const layout *a, int group)
 
 /* ---- weights ---------------------------------------------------------------------------------------- */
 
-int tt_wino_early(const tt_plan *p, const tt_step *s, const tt_share *share)
+static int tiles_early(const tt_plan *p, const tt_step *s, const tt_share *share)
 {
     const layout a = layout_of(p, s);
     return (end_group(&a, share) - first_group(&a, share)) * a.planes;
 }
 
 /* One block of input channels, one group of outputs. */
-void tt_wino_early_part(const tt_plan *p, const tt_step *s, const tt_share *share, int part, int thread)
+static void tiles_early_part(const tt_plan *p, const tt_step *s, const tt_share *share, int part, int thread)
 {
     const layout a = layout_of(p, s);
     const tt_taps_class *c = &s->taps[0];
@@ -211,7 +211,7 @@ static int block_tiles(const layout *a, const tt_share *share)
     return share->threads == 1 || some > a->most ? a->most : some;
 }
 
-int tt_wino_parts(const tt_plan *p, const tt_step *s, const tt_share *share)
+static int tiles_parts(const tt_plan *p, const tt_step *s, const tt_share *share)
 {
     const layout a = layout_of(p, s);
     const int most = block_tiles(&a, share);
@@ -322,7 +322,7 @@ static void shuffle_outputs(const tt_plan *p, const tt_step *s, const layout *a,
             tt_conv_shuffle(p, s, y + i, first_column(a, r), end_column(a, r), rows + i * a->row, a->plane * a->form->m);
 }
 
-void tt_wino_part(const tt_plan *p, const tt_step *s, const tt_share *share, int part, int thread)
+static void tiles_part(const tt_plan *p, const tt_step *s, const tt_share *share, int part, int thread)
 {
     const layout a = layout_of(p, s);
     const int most = block_tiles(&a, share), first = part * most, all = (share->to - share->from) * a.across;
@@ -359,3 +359,12 @@ void tt_wino_part(const tt_plan *p, const tt_step *s, const tt_share *share, int
         }
     }
 }
+
+const tt_op_def tt_op_tiles = {.word = "conv",
+                               .room = tiles_room,
+                               .work = tiles_work,
+                               .rounds = tiles_rounds,
+                               .parts = tiles_parts,
+                               .part = tiles_part,
+                               .early = tiles_early,
+                               .early_part = tiles_early_part};
