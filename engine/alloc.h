@@ -1,4 +1,4 @@
-/* Sizes with overflow checked, and aligned memory. */
+/* Sizes with overflow checked, multiples, and aligned memory. */
 #ifndef TT_ENGINE_ALLOC_H
 #define TT_ENGINE_ALLOC_H
 
@@ -23,6 +23,18 @@ static inline bool tt_add(size_t a, size_t b, size_t *out)
 static inline size_t tt_round_up(size_t n, size_t to)
 {
     return (n + to - 1) / to * to;
+}
+
+/* The smallest number above zero that both divide; a, b > 0. */
+static inline int tt_common_multiple(int a, int b)
+{
+    int x = a, y = b;
+    while (y) {
+        const int t = x % y;
+        x = y;
+        y = t;
+    }
+    return a / x * b;
 }
 
 /* `bytes` of zeroed memory on a 64-byte boundary (2 MiB pages asked for when large), or NULL. tt_aligned_free() it. */

@@ -1,4 +1,5 @@
 /* Sizes of a network's values for a picture, and the grids of windows and tiles that its steps lie on. */
+#include "engine/alloc.h"
 #include "engine/ops/ops.h"
 
 #include <limits.h>
@@ -48,7 +49,7 @@ static int floor_mod(int a, int m)
     return (a % m + m) % m;
 }
 
-static void reach_all(const tt_graph *g, tt_reach *reach)
+void tt_net_reach(const tt_graph *g, tt_reach *reach)
 {
     for (int i = 0; i < g->count; i++) {
         tt_reach in[2] = {{.step = 1}, {.step = 1}};
@@ -72,7 +73,7 @@ tt_status tt_net_ways(const tt_net *net, const tt_extent *extent, tt_conv_choice
     tt_reach *reach = calloc((size_t)g->count, sizeof *reach);
     if (!reach)
         return tt_fail_memory(err, (size_t)g->count * sizeof *reach);
-    reach_all(g, reach);
+    tt_net_reach(g, reach);
     const bool large = extent[g->input].h >= LARGE || extent[g->input].w >= LARGE;
     for (int i = 0; i < net->steps; i++) {
         const int node = (int)(net->step[i].node - g->node);
@@ -160,17 +161,6 @@ tt_status tt_net_trace(const tt_net *net, const tt_way *way, int period, tt_reac
     return TT_OK;
 }
 
-static int common_multiple(int a, int b)
-{
-    int x = a, y = b;
-    while (y) {
-        const int t = x % y;
-        x = y;
-        y = t;
-    }
-    return a / x * b;
-}
-
 /* The smallest number of input rows after which tiles of m rows that are `step` input rows apart begin again. */
 static int grid_of(double step, int m)
 {
@@ -188,13 +178,13 @@ static tt_status reckon_tiling(const tt_net *net, const tt_way *way, tt_net_tili
     tt_reach *reach = calloc((size_t)g->count, sizeof *reach);
     if (!reach)
         return tt_fail_memory(err, (size_t)g->count * sizeof *reach);
-    reach_all(g, reach);
+    tt_net_reach(g, reach);
     tt_reach out = {.step = t->step, .lo = t->lo, .hi = t->hi};
     bool any = false;
     for (int i = 0; i < net->steps; i++)
         if (way[i].form != TT_WINO_NONE) {
             any = true;
-            t->grid = common_multiple(t->grid, grid_of(reach[net->step[i].node - g->node].step, tt_wino_forms[way[i].form].m));
+            t->grid = tt_common_multiple(t->grid, grid_of(reach[net->step[i].node - g->node].step, tt_wino_forms[way[i].form].m));
         }
     const int period = (int)lrint(ceil(t->grid / out.step));
     const tt_status st = any && !out.global ? tt_net_trace(net, way, period, &out, err) : TT_OK;

@@ -1,5 +1,6 @@
 #define _POSIX_C_SOURCE 200809L /* strdup */
 #include "engine/net.h"
+#include "engine/alloc.h"
 #include "engine/ops/ops.h"
 
 #include <math.h>
@@ -394,16 +395,6 @@ static tt_status fuse(tt_net *net, const tt_graph *g, tt_error *err)
 
 /* ---- facts ---------------------------------------------------------------------------------------- */
 
-static int gcd(int a, int b)
-{
-    while (b) {
-        const int t = a % b;
-        a = b;
-        b = t;
-    }
-    return a;
-}
-
 /* step as a fraction of small numbers: scales are products of 2, 3 and their inverses */
 static void fraction(double step, int *num, int *den)
 {
@@ -424,19 +415,15 @@ static tt_status reckon_facts(tt_net *net, tt_error *err)
     tt_reach *reach = calloc((size_t)g->count, sizeof *reach);
     if (!reach)
         return tt_fail_memory(err, (size_t)g->count * sizeof *reach);
+    tt_net_reach(g, reach);
     bool windows = false;
     f->multiple = 1;
     for (int i = 0; i < g->count; i++) {
         const tt_node *n = &g->node[i];
         windows |= n->window > 0;
-        tt_reach in[2] = {{.step = 1}, {.step = 1}};
-        for (int j = 0; j < 2; j++)
-            if (n->in[j] >= 0)
-                in[j] = reach[n->in[j]];
-        tt_ops[n->op]->reach(n, in, &reach[i]);
         if (n->op == TT_OP_UNSHUFFLE || n->window) {
             const int m = (int)ceil(reach[i].step) * (n->window ? n->window : 1);
-            f->multiple = f->multiple / gcd(f->multiple, m) * m;
+            f->multiple = tt_common_multiple(f->multiple, m);
         }
         if (n->bicubic)
             continue; /* weights of ours, which nobody trained */

@@ -1,6 +1,7 @@
 /* Planning of a pass: routes, extension, tiles. Its run is in src/pass_run.c. */
 #include "src/pass.h"
 
+#include "engine/alloc.h"
 #include "engine/plan.h"
 #include "src/device.h"
 #include "src/runner.h"
@@ -216,17 +217,12 @@ static tt_status measure(tt_pass *p, uint64_t budget, tt_error *err)
 
 /* ---- extension ------------------------------------------------------------------------------------ */
 
-static int gcd(int a, int b)
-{
-    return b ? gcd(b, a % b) : a;
-}
-
 static void extend_axis(const tt_pass *p, tt_axis *a, int n)
 {
     const tt_traits *t = &p->net->traits;
     const tt_net_facts *f = &p->net->facts;
     const int m = t->multiple > 1 ? t->multiple : 1, g = f->multiple > 1 ? f->multiple : 1;
-    *a = (tt_axis){.want = n * f->scale_num, .scale = f->scale_num, .multiple = m / gcd(m, g) * g};
+    *a = (tt_axis){.want = n * f->scale_num, .scale = f->scale_num, .multiple = tt_common_multiple(m, g)};
     if (t->block) {
         const int step = t->block - 2 * t->border, count = (n + step - 1) / step;
         a->size = count * step + 2 * t->border;

@@ -1,22 +1,13 @@
 #include "src/tiles.h"
 
+#include "engine/alloc.h"
+
 #include <assert.h>
 #include <math.h>
 
-static int common_multiple(int a, int b)
-{
-    int x = a, y = b;
-    while (y) {
-        const int t = x % y;
-        x = y;
-        y = t;
-    }
-    return a / x * b;
-}
-
 void tt_axis_reach(tt_axis *a, const tt_net_tiling *t, int border, bool symmetric)
 {
-    a->grid = common_multiple(a->multiple, t->grid);
+    a->grid = tt_common_multiple(a->multiple, t->grid);
     a->step = t->step;
     a->lo = t->lo;
     a->hi = t->hi;

@@ -252,6 +252,8 @@ extern const tt_op_def tt_op_tiles; /* how such a step runs: room, work, rounds,
 tt_status tt_net_trace(const tt_net *net, const tt_way *way, int period, tt_reach *out, tt_error *err);
 /* The way of each step of a net, `extent` being those of the nodes on the whole picture. */
 tt_status tt_net_ways(const tt_net *net, const tt_extent *extent, tt_conv_choice conv, tt_way *way, tt_error *err);
+/* What each node needs of the input. */
+void tt_net_reach(const tt_graph *g, tt_reach *reach);
 /* Sizes of all nodes for an input of h x w. */
 tt_status tt_net_extents(const tt_net *net, tt_extent *extent, int h, int w, tt_error *err);
 static inline const tt_way *tt_way_of(const tt_plan *p, const tt_step *s)

@@ -38,7 +38,7 @@ static void on_write_error(png_structp png, png_const_charp text)
     longjmp(w->jump, 1);
 }
 
-static void on_warning(png_structp png, png_const_charp text)
+void tt_png_warned(png_structp png, png_const_charp text)
 {
     (void)png; /* what libpng only warns of costs no pixel */
     (void)text;
@@ -52,7 +52,7 @@ static png_voidp allocate_write(png_structp png, png_alloc_size_t n)
     return p;
 }
 
-static void release(png_structp png, png_voidp p)
+void tt_png_release(png_structp png, png_voidp p)
 {
     (void)png;
     free(p);
@@ -205,8 +205,8 @@ static tt_status begin(void **encoder, const tt_image *img, const tt_write_optio
         if (st)
             goto done;
     }
-    w->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, w, on_write_error, on_warning, w, allocate_write,
-                                       release);
+    w->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, w, on_write_error, tt_png_warned, w, allocate_write,
+                                       tt_png_release);
     w->info = w->png ? png_create_info_struct(w->png) : NULL;
     st = w->info ? written(w, write_head, err) : tt_fail_memory(err, sizeof *w);
 done:

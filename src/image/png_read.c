@@ -61,24 +61,12 @@ static void on_error(png_structp png, png_const_charp text)
     longjmp(r->jump, 1);
 }
 
-static void on_warning(png_structp png, png_const_charp text)
-{
-    (void)png; /* what libpng only warns of costs no pixel */
-    (void)text;
-}
-
 static png_voidp allocate(png_structp png, png_alloc_size_t n)
 {
     void *p = malloc(n);
     if (!p)
         ((reading *)png_get_mem_ptr(png))->refused = n;
     return p;
-}
-
-static void release(png_structp png, png_voidp p)
-{
-    (void)png;
-    free(p);
 }
 
 static void fetch(png_structp png, png_bytep to, size_t n)
@@ -362,7 +350,7 @@ tt_status tt_png_open(tt_decoding *d, tt_image *head, tt_file *in, const tt_imag
     r->size = in->size;
     tt_status st = look_ahead(r);
     if (!st) {
-        r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, on_error, on_warning, r, allocate, release);
+        r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, on_error, tt_png_warned, r, allocate, tt_png_release);
         r->info = r->png ? png_create_info_struct(r->png) : NULL;
         st = r->info ? read_part(r, read_head, err) : tt_fail_memory(err, sizeof *r);
     }
