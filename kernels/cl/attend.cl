@@ -31,7 +31,7 @@ __kernel void scores(ARGUMENTS)
     const int j0 = (int)get_global_id(0) * SIDE, i0 = ((int)get_global_id(1) + first) * SIDE;
     if (j0 >= chunk || i0 >= n)
         return;
-    __global float *s = (__global float *)(out + t[OUT]);
+    __global float *s = FLOATS(out, t[OUT]);
     int q[SIDE], k[SIDE];
     vec acc[SIDE][SIDE];
     float rest[SIDE][SIDE];
@@ -46,15 +46,15 @@ __kernel void scores(ARGUMENTS)
     const int full = t[ATTEND_CHANNELS] / LANES;
     for (int c = 0; c < full; c++)
         for (int a = 0; a < SIDE; a++) {
-            const vec qa = in[q[a] + c * t[X + 2]];
+            const vec qa = GET(in, q[a] + c * t[X + 2]);
             for (int b = 0; b < SIDE; b++)
-                acc[a][b] = MULADD(qa, in[k[b] + c * t[ATTEND_OTHER + 2]], acc[a][b]);
+                acc[a][b] = MULADD(qa, GET(in, k[b] + c * t[ATTEND_OTHER + 2]), acc[a][b]);
         }
     for (int l = 0; l < (t[ATTEND_CHANNELS] & (LANES - 1)); l++)
         for (int a = 0; a < SIDE; a++)
             for (int b = 0; b < SIDE; b++)
-                rest[a][b] += ((__global const float *)(in + q[a] + full * t[X + 2]))[l] *
-                              ((__global const float *)(in + k[b] + full * t[ATTEND_OTHER + 2]))[l];
+                rest[a][b] += GET1(in, (size_t)(q[a] + full * t[X + 2]) * LANES + l) *
+                              GET1(in, (size_t)(k[b] + full * t[ATTEND_OTHER + 2]) * LANES + l);
     for (int a = 0; a < SIDE && i0 + a < n; a++)
         for (int b = 0; b < SIDE && j0 + b < chunk; b++)
             s[(size_t)(i0 + a) * chunk + j0 + b] = across(acc[a][b]) + rest[a][b];
@@ -67,7 +67,7 @@ __kernel void softmax(ARGUMENTS)
     const int n = t[ATTEND_POSITIONS], chunk = t[ATTEND_CHUNK], j = (int)get_global_id(0);
     if (j >= chunk || (int)get_global_id(1) + first > 0)
         return;
-    __global float *s = (__global float *)(out + t[OUT]) + j;
+    __global float *s = FLOATS(out, t[OUT]) + j;
     float most = -INFINITY, sum = 0.0f, lost = 0.0f;
     for (int i = 0; i < n; i++)
         most = fmax(most, s[(size_t)i * chunk]);
@@ -91,7 +91,7 @@ __kernel void weigh(ARGUMENTS)
     const int j0 = (int)get_group_id(0) * beside * PIXELS + (int)get_local_id(0);
     if (j0 >= chunk || b >= t[BLOCKS])
         return;
-    __global const float *s = (__global const float *)(in + t[X]) + j0;
+    __global const float *s = FLOATS(in, t[X]) + j0;
     __global const int *v = t + ATTEND_OTHER;
     int at_p[PIXELS];
     vec acc[PIXELS];
@@ -102,7 +102,7 @@ __kernel void weigh(ARGUMENTS)
     for (int y = 0, i = 0; i < n; y++) {
         const int row = place(v, b, y, 0);
         for (int x = 0; x < width; x++, i++) {
-            const vec vi = in[row + x];
+            const vec vi = GET(in, row + x);
             for (int p = 0; p < PIXELS; p++)
                 acc[p] = MULADD((vec)(s[(size_t)i * chunk + at_p[p]]), vi, acc[p]);
         }
@@ -110,6 +110,6 @@ __kernel void weigh(ARGUMENTS)
     for (int p = 0; p < PIXELS; p++) {
         const int j = t[ATTEND_FIRST] + j0 + p * beside;
         if (j0 + p * beside < chunk)
-            out[position(t + OUT, width, j) + b * t[OUT + 2]] = acc[p];
+            PUT(out, position(t + OUT, width, j) + b * t[OUT + 2], acc[p]);
     }
 }

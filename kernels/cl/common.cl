@@ -33,8 +33,32 @@ typedef JOIN(float, LANES) vec;
 #define MULADD(a, b, c) ((a) * (b) + (c))
 #endif
 
+/*
+ * What maps are made of: floats, or halves with HALF_MAPS. Sums are floats either way. Places are counted in vectors of
+ * LANES cells.
+ *     GET(p, i), PUT(p, i, v)     vector number i of the maps p, as vec
+ *     GET1(p, i), PUT1(p, i, f)   one cell: vector * LANES + lane, which may be too many for an int
+ *     FLOATS(p, i)                from vector number i on, what is floats always: scores, sums, the planes of the host
+ */
+#ifdef HALF_MAPS
+typedef half cell;
+#define CELLS_A_VECTOR LANES
+#define GET(p, i) JOIN(vloada_half, LANES)((size_t)(i), p)
+#define PUT(p, i, v) JOIN(JOIN(vstorea_half, LANES), _rte)(v, (size_t)(i), p)
+#define GET1(p, i) vload_half(i, p)
+#define PUT1(p, i, f) vstore_half_rte(f, i, p)
+#else
+typedef vec cell;
+#define CELLS_A_VECTOR 1
+#define GET(p, i) ((p)[i])
+#define PUT(p, i, v) ((p)[i] = (v))
+#define GET1(p, i) (((__global const float *)(p))[i])
+#define PUT1(p, i, f) (((__global float *)(p))[i] = (f))
+#endif
+#define FLOATS(p, i) ((__global float *)((p) + (size_t)(i) * CELLS_A_VECTOR))
+
 #define ARGUMENTS                                                                                                      \
-    __global const vec *in, __global vec *out, __global const vec *weights, __global const int *table, int at, int first
+    __global const cell *in, __global cell *out, __global const vec *weights, __global const int *table, int at, int first
 #define NUMBER(i) as_float(t[i])
 
 static inline vec relu(vec z)
@@ -79,8 +103,12 @@ static inline int divide(int n, int d, int *rest)
     return q;
 }
 
-/* The value of one channel. */
-static inline float lane_of(__global const vec *in, __global const int *map, int c, int y, int x)
+/* The cell of one channel, and its value. */
+static inline size_t lane_at(__global const int *map, int c, int y, int x)
 {
-    return ((__global const float *)(in + place(map, c / LANES, y, x)))[c & (LANES - 1)];
+    return (size_t)place(map, c / LANES, y, x) * LANES + (c & (LANES - 1));
+}
+static inline float lane_of(__global const cell *in, __global const int *map, int c, int y, int x)
+{
+    return GET1(in, lane_at(map, c, y, x));
 }

@@ -12,14 +12,14 @@ static inline void conv_finish(ARGUMENTS, vec z, int o, int y, int x)
     if (t[CONV_ACT])
         z = activate(z, t[CONV_ACT], weights[t[CONV_SLOPES] + o]);
     for (int i = 0; i < t[CONV_ADDS]; i++)
-        z = in[place(t + CONV_ADD + 4 * i, o, to_y, to_x)] + (vec)(NUMBER(CONV_ADD + 4 * i + 3)) * z;
+        z = GET(in, place(t + CONV_ADD + 4 * i, o, to_y, to_x)) + (vec)(NUMBER(CONV_ADD + 4 * i + 3)) * z;
     if (t[CONV_CLAMP])
         z = fmin(fmax(z, (vec)(NUMBER(CONV_LO))), (vec)(NUMBER(CONV_HI)));
     if (t[CONV_AFFINE])
         z = weights[t[CONV_GAIN] + o] * z + weights[t[CONV_SHIFT] + o];
     if (t[CONV_THEN_RELU])
         z = relu(z);
-    out[place(t + OUT, o, to_y, to_x)] = z;
+    PUT(out, place(t + OUT, o, to_y, to_x), z);
 }
 
 /* acc[j][p] += the pixels v times LANES vectors of weights from w[of[j]] on. */
@@ -81,30 +81,30 @@ static inline void conv_direct(ARGUMENTS, const int k, const int blocks)
                     for (int p = 0; p < PIXELS; p++) {
                         const int from_x = left + p * beside * stride + kx;
                         const int legal = clamp(from_x, 0, w_in - 1);
-                        v[p] = in[row + legal];
+                        v[p] = GET(in, row + legal);
                         if (legal != from_x && !t[CONV_REPLICATE])
                             v[p] = (vec)(0.0f);
                     }
                     MULTIPLY(blocks)
 #else
                     if (inside) {
-                        __global const float *f = (__global const float *)(in + row + left + kx);
+                        const size_t f = (size_t)(row + left + kx) * LANES;
                         for (int l = 0; l < lanes; l++)
                             for (int j = 0; j < blocks; j++) {
                                 const vec wl = w[of[j] + l];
                                 for (int p = 0; p < PIXELS; p++)
-                                    acc[j][p] = MULADD((vec)(f[p * beside * stride * LANES + l]), wl, acc[j][p]);
+                                    acc[j][p] = MULADD((vec)(GET1(in, f + p * beside * stride * LANES + l)), wl, acc[j][p]);
                             }
                     } else {
                         for (int p = 0; p < PIXELS; p++) {
                             const int from_x = left + p * beside * stride + kx;
                             const int legal = clamp(from_x, 0, w_in - 1);
-                            __global const float *f = (__global const float *)(in + row + legal);
+                            const size_t f = (size_t)(row + legal) * LANES;
                             if (legal != from_x && !t[CONV_REPLICATE])
                                 continue;
                             for (int l = 0; l < lanes; l++)
                                 for (int j = 0; j < blocks; j++)
-                                    acc[j][p] = MULADD((vec)(f[l]), w[of[j] + l], acc[j][p]);
+                                    acc[j][p] = MULADD((vec)(GET1(in, f + l)), w[of[j] + l], acc[j][p]);
                         }
                     }
 #endif
@@ -180,7 +180,7 @@ static inline void conv_in_tiles(ARGUMENTS, __local vec *patch, const int k, con
                 const int y = top + divide(n, wide, &x);
                 x += left;
                 const int legal_y = clamp(y, 0, h - 1), legal_x = clamp(x, 0, w_in - 1);
-                vec v = in[from + legal_y * row + legal_x];
+                vec v = GET(in, from + legal_y * row + legal_x);
                 if ((legal_y != y || legal_x != x) && !t[CONV_REPLICATE])
                     v = (vec)(0.0f);
                 patch[n] = v;

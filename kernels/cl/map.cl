@@ -9,10 +9,10 @@
 __kernel void map(ARGUMENTS)
 {
     POSITION
-    vec z = in[place(t + X, b, y, x)];
+    vec z = GET(in, place(t + X, b, y, x));
     switch (t[MAP_MODE]) {
     case MODE_ADD:
-        z = z + (vec)(NUMBER(MAP_SCALE)) * in[place(t + MAP_Y, b, y, x)];
+        z = z + (vec)(NUMBER(MAP_SCALE)) * GET(in, place(t + MAP_Y, b, y, x));
         break;
     case MODE_ACT:
         z = activate(z, t[MAP_ACT], (vec)(NUMBER(MAP_SCALE)));
@@ -21,18 +21,18 @@ __kernel void map(ARGUMENTS)
         z = fmin(fmax(z, (vec)(NUMBER(MAP_LO))), (vec)(NUMBER(MAP_HI)));
         break;
     case MODE_GATE:
-        z = z * in[place(t + MAP_Y, b, 0, 0)];
+        z = z * GET(in, place(t + MAP_Y, b, 0, 0));
         break;
     default:
         z = weights[t[MAP_GAIN] + b] * z + weights[t[MAP_SHIFT] + b];
         if (t[MAP_RELU])
             z = relu(z);
     }
-    out[place(t + OUT, b, y, x)] = z;
+    PUT(out, place(t + OUT, b, y, x), z);
 }
 
 /* Channel c of pieces side by side; 0 beyond the last. */
-static inline float of_pieces(__global const vec *in, __global const int *piece, int pieces, int c, int y, int x)
+static inline float of_pieces(__global const cell *in, __global const int *piece, int pieces, int c, int y, int x)
 {
     for (int i = 0; i < pieces; i++, piece += PIECE_INTS) {
         if (c < piece[3])
@@ -45,35 +45,34 @@ static inline float of_pieces(__global const vec *in, __global const int *piece,
 __kernel void copy(ARGUMENTS)
 {
     POSITION
-    __global float *to = (__global float *)(out + place(t + OUT, b, y, x));
+    const size_t to = (size_t)place(t + OUT, b, y, x) * LANES;
     for (int l = 0; l < LANES; l++)
-        to[l] = of_pieces(in, t + COPY_PIECE, t[COPY_PIECES], b * LANES + l, y, x);
+        PUT1(out, to + l, of_pieces(in, t + COPY_PIECE, t[COPY_PIECES], b * LANES + l, y, x));
 }
 
 /* Planes of floats, as the host has them, to a map and back; BLOCKS of store counts channels. */
 __kernel void load(ARGUMENTS)
 {
     POSITION
-    __global const float *from = (__global const float *)(in + t[X]);
-    __global float *to = (__global float *)(out + place(t + OUT, b, y, x));
+    __global const float *from = FLOATS(in, t[X]);
+    const size_t to = (size_t)place(t + OUT, b, y, x) * LANES;
     for (int l = 0; l < LANES; l++) {
         const int c = b * LANES + l;
-        to[l] = c < t[LOAD_CHANNELS] ? from[((size_t)c * t[ROWS] + y) * t[COLS] + x] : 0.0f;
+        PUT1(out, to + l, c < t[LOAD_CHANNELS] ? from[((size_t)c * t[ROWS] + y) * t[COLS] + x] : 0.0f);
     }
 }
 
 __kernel void store(ARGUMENTS)
 {
     POSITION
-    __global float *to = (__global float *)(out + t[OUT]);
-    to[((size_t)b * t[ROWS] + y) * t[COLS] + x] = of_pieces(in, t + COPY_PIECE, t[COPY_PIECES], b, y, x);
+    FLOATS(out, t[OUT])[((size_t)b * t[ROWS] + y) * t[COLS] + x] = of_pieces(in, t + COPY_PIECE, t[COPY_PIECES], b, y, x);
 }
 
 __kernel void nearest(ARGUMENTS)
 {
     POSITION
     const int r = t[MOVE_R];
-    out[place(t + OUT, b, y, x)] = in[place(t + X, b, y / r, x / r)];
+    PUT(out, place(t + OUT, b, y, x), GET(in, place(t + X, b, y / r, x / r)));
 }
 
 /* Shi et al. 2016, equation 4; plus, where wanted, the nearest neighbour of a small map. */
@@ -83,7 +82,7 @@ __kernel void shuffle_up(ARGUMENTS)
     const int r = t[MOVE_R];
     int dy, dx;
     const int from_y = divide(y, r, &dy), from_x = divide(x, r, &dx), k = dy * r + dx;
-    __global float *to = (__global float *)(out + place(t + OUT, b, y, x));
+    const size_t to = (size_t)place(t + OUT, b, y, x) * LANES;
     for (int l = 0; l < LANES; l++) {
         const int c = b * LANES + l;
         float z = 0.0f;
@@ -92,7 +91,7 @@ __kernel void shuffle_up(ARGUMENTS)
             if (t[MOVE_ADDS])
                 z += lane_of(in, t + MOVE_ADD, c, from_y, from_x);
         }
-        to[l] = z;
+        PUT1(out, to + l, z);
     }
 }
 
@@ -100,12 +99,12 @@ __kernel void shuffle_down(ARGUMENTS)
 {
     POSITION
     const int r = t[MOVE_R];
-    __global float *to = (__global float *)(out + place(t + OUT, b, y, x));
+    const size_t to = (size_t)place(t + OUT, b, y, x) * LANES;
     for (int l = 0; l < LANES; l++) {
         const int k = b * LANES + l;
         int dy, dx;
         const int c = divide(divide(k, r, &dx), r, &dy);
-        to[l] = k < t[MOVE_CHANNELS] ? lane_of(in, t + X, c, y * r + dy, x * r + dx) : 0.0f;
+        PUT1(out, to + l, k < t[MOVE_CHANNELS] ? lane_of(in, t + X, c, y * r + dy, x * r + dx) : 0.0f);
     }
 }
 
@@ -121,18 +120,18 @@ static inline int reflected(int i, int n)
 __kernel void reflect(ARGUMENTS)
 {
     POSITION
-    out[place(t + OUT, b, y, x)] = in[place(t + X, b, reflected(y, t[IN_H]), reflected(x, t[IN_W]))];
+    PUT(out, place(t + OUT, b, y, x), GET(in, place(t + X, b, reflected(y, t[IN_H]), reflected(x, t[IN_W]))));
 }
 
 /* 3x3 maximum of stride 2; outside is the edge. */
 __kernel void pool(ARGUMENTS)
 {
     POSITION
-    vec z = in[place(t + X, b, 2 * y, 2 * x)];
+    vec z = GET(in, place(t + X, b, 2 * y, 2 * x));
     for (int dy = -1; dy <= 1; dy++)
         for (int dx = -1; dx <= 1; dx++)
-            z = fmax(z, in[place(t + X, b, clamp(2 * y + dy, 0, t[IN_H] - 1), clamp(2 * x + dx, 0, t[IN_W] - 1))]);
-    out[place(t + OUT, b, y, x)] = z;
+            z = fmax(z, GET(in, place(t + X, b, clamp(2 * y + dy, 0, t[IN_H] - 1), clamp(2 * x + dx, 0, t[IN_W] - 1))));
+    PUT(out, place(t + OUT, b, y, x), z);
 }
 
 /* The mean of 2x2 pixels that end at the pixel. */
@@ -140,9 +139,9 @@ __kernel void blur(ARGUMENTS)
 {
     POSITION
     const int above = max(y - 1, 0), left = max(x - 1, 0);
-    const vec top = in[place(t + X, b, above, left)] + in[place(t + X, b, above, x)];
-    out[place(t + OUT, b, y, x)] =
-        (vec)(0.25f) * (top + in[place(t + X, b, y, left)] + in[place(t + X, b, y, x)]);
+    const vec top = GET(in, place(t + X, b, above, left)) + GET(in, place(t + X, b, above, x));
+    PUT(out, place(t + OUT, b, y, x),
+        (vec)(0.25f) * (top + GET(in, place(t + X, b, y, left)) + GET(in, place(t + X, b, y, x))));
 }
 
 /*
@@ -165,8 +164,8 @@ __kernel void mean_rows(ARGUMENTS)
     POSITION /* one column */
     long_sum s = {(vec)(0.0f), (vec)(0.0f)};
     for (int i = 0; i < t[IN_W]; i++)
-        add_to(&s, in[place(t + X, b, y, i)]);
-    out[t[OUT] + b * t[ROWS] + y] = s.sum + s.lost;
+        add_to(&s, GET(in, place(t + X, b, y, i)));
+    JOIN(vstore, LANES)(s.sum + s.lost, (size_t)b * t[ROWS] + y, FLOATS(out, t[OUT]));
 }
 
 __kernel void mean_all(ARGUMENTS)
@@ -174,6 +173,6 @@ __kernel void mean_all(ARGUMENTS)
     POSITION /* one pixel */
     long_sum s = {(vec)(0.0f), (vec)(0.0f)};
     for (int i = 0; i < t[IN_H]; i++)
-        add_to(&s, in[t[X] + b * t[IN_H] + i]);
-    out[place(t + OUT, b, 0, 0)] = (s.sum + s.lost) / (vec)(NUMBER(MEAN_COUNT));
+        add_to(&s, JOIN(vload, LANES)((size_t)b * t[IN_H] + i, FLOATS(in, t[X])));
+    PUT(out, place(t + OUT, b, 0, 0), (s.sum + s.lost) / (vec)(NUMBER(MEAN_COUNT)));
 }

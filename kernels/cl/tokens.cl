@@ -18,9 +18,9 @@ __kernel void layer_norm(ARGUMENTS)
     const float share = 1.0f / sqrt(variance / (float)channels + NUMBER(NORM_EPS));
     /* gain and shift are zero in lanes without a channel, and what lies there is finite */
     for (int b = 0; b < t[BLOCKS]; b++)
-        out[place(t + OUT, b, y, x)] =
-            (in[place(t + X, b, y, x)] - (vec)(mean)) * (vec)(share) * weights[t[NORM_GAIN] + b] +
-            weights[t[NORM_SHIFT] + b];
+        PUT(out, place(t + OUT, b, y, x),
+            (GET(in, place(t + X, b, y, x)) - (vec)(mean)) * (vec)(share) * weights[t[NORM_GAIN] + b] +
+                weights[t[NORM_SHIFT] + b]);
 }
 
 /*
@@ -64,8 +64,8 @@ __kernel void window_attention(ARGUMENTS)
                     z[d] += e * lane_of(in, t + X, v_at + d, j, i);
             }
     for (int d = 0; d < depth; d++)
-        ((__global float *)(out + place(t + OUT, (q_at + d) / LANES, y, x)))[(q_at + d) & (LANES - 1)] = z[d] / sum;
+        PUT1(out, lane_at(t + OUT, q_at + d, y, x), z[d] / sum);
     /* the lanes behind the last channel, once */
     for (int c = heads * depth; head == 0 && c < t[BLOCKS] * LANES; c++)
-        ((__global float *)(out + place(t + OUT, c / LANES, y, x)))[c & (LANES - 1)] = 0.0f;
+        PUT1(out, lane_at(t + OUT, c, y, x), 0.0f);
 }
