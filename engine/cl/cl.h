@@ -15,7 +15,8 @@
     X(layer_norm) X(window_attention)
 #define TT_CL_MEASURES(X) X(spin) X(move) /* no part of a network: not in the self-test */
 #define TT_CL_TILED(X) X(conv_tiled) X(conv_tiled_one) X(conv3_tiled) X(conv3_tiled_one)
-#define TT_CL_KERNELS(X) TT_CL_MEASURES(X) TT_CL_PLAIN(X) TT_CL_TILED(X)
+#define TT_CL_WINO(X) X(conv_wino)
+#define TT_CL_KERNELS(X) TT_CL_MEASURES(X) TT_CL_PLAIN(X) TT_CL_TILED(X) TT_CL_WINO(X)
 typedef enum tt_cl_kernel {
 #define ENTRY(k) TT_CL_##k,
     TT_CL_KERNELS(ENTRY)
@@ -32,7 +33,9 @@ typedef struct tt_cl_cut {
     int tile_x, tile_y; /* group of the tiled convolution; 0: there is none */
     int beside;         /* items of a group of conv, side by side */
     int group_x, group_y; /* of all other kernels */
+    int wino; /* 3x3 in frequencies, in groups of 16 (1) or 32 (2) tiles; 0: not */
 } tt_cl_cut;
+enum { TT_CL_WINO_MOST = 2, TT_CL_WINO_BLOCKS = 8, TT_CL_WINO_ITEMS = 192, TT_CL_WINO_ROWS = 16, TT_CL_WINO_COLS = 16 }; /* of a group; kernels/cl/wino.cl */
 
 struct tt_cl {
     atomic_int users;
@@ -58,6 +61,7 @@ struct tt_cl {
 typedef struct tt_cl_taps {
     int kh, kw, pad_y, pad_x;
     int at, step;
+    bool wino; /* transformed, for conv_wino */
 } tt_cl_taps;
 
 typedef struct tt_cl_layer {
@@ -94,6 +98,13 @@ void tt_cl_keep(tt_cl *cl, const tt_cl_store *store, tt_cl_verdict verdict, cons
 bool tt_cl_tuned(const tt_cl *cl, const tt_cl_store *store, tt_cl_cut *cut);
 /* Open a device by number with kernels cut so, untested. */
 tt_status tt_cl_open_cut(tt_cl **cl, const char *id, const tt_cl_cut *cut, tt_error *err);
+
+/* Bytes of local memory of a group of conv_wino: its columns and rows of frequencies, or the way back. */
+static inline int tt_cl_wino_local(int wino)
+{
+    const int forth = 4 * (24 * (4 * wino + 1) + 4) + 36 * 16 * wino, back = 48 * (32 + 1);
+    return (forth > back ? forth : back) * 4 * (int)sizeof(float);
+}
 
 static inline int tt_cl_blocks(const tt_cl *cl, int channels)
 {

@@ -172,7 +172,7 @@ static tt_cl_cut cut_for(const tt_cl_info *i, const tt_cl_options *o)
         return (tt_cl_cut){
             .lanes = 16, .pixels = 12, .outputs = 2, .beside = 1, .group_x = i->group < 64 ? 1 : 64, .group_y = 1};
     tt_cl_cut c = {.lanes = 4, .pixels = 4, .outputs = 4, .tile_x = 16, .tile_y = 8, .beside = 32, .group_x = 32,
-                   .group_y = 4};
+                   .group_y = 4, .wino = 1};
     if (i->group < 128)
         c.tile_y = 4, c.group_y = 2;
     if (i->group < 64) {
@@ -182,6 +182,10 @@ static tt_cl_cut cut_for(const tt_cl_info *i, const tt_cl_options *o)
     }
     if (i->local < (16 << 10))
         c.tile_x = c.tile_y = 0;
+    if (o->cut == TT_CL_CUT_LARGE)
+        c.wino = TT_CL_WINO_MOST;
+    while (c.wino && (i->group < (size_t)(c.wino * TT_CL_WINO_ITEMS) || i->local < (uint64_t)tt_cl_wino_local(c.wino)))
+        c.wino--;
     return c;
 }
 

@@ -9,6 +9,7 @@
 #include "engine/alloc.h"
 #include "engine/ops/ops.h"
 #include "kernels/cl/params.h"
+#include "kernels/kernels.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -153,6 +154,68 @@ static tt_status pack_class(packing *p, const tt_node *n, const tensor_shape *s,
     return TT_OK;
 }
 
+/* ---- 3x3 in frequencies ---------------------------------------------------------------------------------- */
+
+enum { FREQUENCIES = 6, GROUP = TT_CL_WINO_BLOCKS };
+
+/* Does the kernel conv_wino do it, and fill its group of outputs well? With few inputs the way back would be most of it. */
+static bool in_frequencies(const tt_cl *cl, const tt_node *n, const tensor_shape *s)
+{
+    const int blocks = tt_cl_blocks(cl, s->out), groups = (blocks + GROUP - 1) / GROUP;
+    return cl->cut.wino && n->op == TT_OP_CONV && n->k == 3 && n->stride == 1 && s->in >= 16 &&
+           4 * blocks >= 3 * groups * GROUP;
+}
+
+/* G g G^T */
+static void transform(const float g[3][3], float u[FREQUENCIES][FREQUENCIES])
+{
+    const tt_wino_form *f = &tt_wino_forms[TT_WINO_4_3];
+    double half[FREQUENCIES][3];
+    for (int i = 0; i < FREQUENCIES; i++)
+        for (int x = 0; x < 3; x++)
+            half[i][x] = (double)f->g[i][0] * g[0][x] + (double)f->g[i][1] * g[1][x] + (double)f->g[i][2] * g[2][x];
+    for (int i = 0; i < FREQUENCIES; i++)
+        for (int j = 0; j < FREQUENCIES; j++)
+            u[i][j] = (float)(half[i][0] * f->g[j][0] + half[i][1] * f->g[j][1] + half[i][2] * f->g[j][2]);
+}
+
+/* Input lane l of a block of inputs, to all outputs of a group; to: [i][j][lane][output]. */
+static void transform_lane(const tt_node *n, const tensor_shape *s, const float *w, int first_output, int input, int l,
+                           int lanes, float *to)
+{
+    for (int o = 0; o < GROUP * lanes && first_output + o < s->out; o++) {
+        float g[3][3], u[FREQUENCIES][FREQUENCIES];
+        for (int y = 0; y < 3; y++)
+            for (int x = 0; x < 3; x++)
+                g[y][x] = weight_at(n, s, w, first_output + o, input, y, x);
+        transform(g, u);
+        for (int f = 0; f < FREQUENCIES * FREQUENCIES; f++)
+            to[(f * lanes + l) * GROUP * lanes + o] = u[f / FREQUENCIES][f % FREQUENCIES];
+    }
+}
+
+/* [group of blocks of outputs][piece, its blocks of inputs][i][j][input lane][output block], as kernels/cl/wino.cl reads it. */
+static tt_status pack_frequencies(packing *p, const tt_node *n, const tensor_shape *s, const float *w, tt_cl_taps *t)
+{
+    const int lanes = p->cl->cut.lanes, groups = (tt_cl_blocks(p->cl, s->out) + GROUP - 1) / GROUP;
+    const size_t block = (size_t)FREQUENCIES * FREQUENCIES * (size_t)lanes * GROUP;
+    size_t step, all;
+    *t = (tt_cl_taps){.kh = 3, .kw = 3, .pad_y = n->pad, .pad_x = n->pad, .wino = true};
+    if (!tt_mul(blocks_in(p, s), block, &step) || step > INT_MAX || !tt_mul(step, (size_t)groups, &all))
+        return tt_fail_memory(p->err, SIZE_MAX);
+    t->step = (int)step;
+    const tt_status st = more(p, all, &t->at);
+    if (st)
+        return st;
+    float *to = p->v + (size_t)t->at * (size_t)lanes;
+    for (int g = 0; g < groups; g++)
+        for (int i = 0, first = 0; i < s->pieces; first += s->piece[i].channels, i++)
+            for (int c = 0; c < s->piece[i].channels; c += lanes, to += block * (size_t)lanes)
+                for (int l = 0; l < lanes && c + l < s->piece[i].channels; l++)
+                    transform_lane(n, s, w, g * GROUP * lanes, first + c + l, l, lanes, to);
+    return TT_OK;
+}
+
 static tt_status pack_slopes(packing *p, const tt_node *n, tt_cl_layer *to)
 {
     if (n->act != TT_ACT_PRELU)
@@ -174,7 +237,9 @@ static tt_status pack_conv(packing *p, const tt_node *n, const tensor_shape *s, 
     if (!st)
         st = tt_fold(p->graph->weights, n, values, bias, p->err);
     to->classes = st ? 0 : side * side;
-    for (int i = 0; i < to->classes && !st; i++)
+    if (!st && in_frequencies(p->cl, n, s))
+        st = pack_frequencies(p, n, s, values, to->taps);
+    for (int i = 0; i < to->classes && !st && !to->taps->wino; i++)
         st = pack_class(p, n, s, values, i / side, i % side, &to->taps[i]);
     if (!st)
         st = put_vector(p, bias, s->out, &to->bias);

@@ -28,12 +28,14 @@ static const char magic[MAGIC] = "tintype opencl1";
 static void options_text(const tt_cl *cl, char *to, size_t room)
 {
     const tt_cl_cut *c = &cl->cut;
-    const size_t n = (size_t)snprintf(to, room, "-cl-std=CL1.2 -DLANES=%d -DPIXELS=%d -DOUTPUTS=%d", c->lanes, c->pixels,
+    const size_t n = (size_t)snprintf(to, room, "-cl-std=CL1.2 -w -DLANES=%d -DPIXELS=%d -DOUTPUTS=%d", c->lanes, c->pixels,
                                       c->outputs);
     if (c->tile_x)
         snprintf(to + n, room - n, " -DTILE_X=%d -DTILE_Y=%d", c->tile_x, c->tile_y);
     else
         snprintf(to + n, room - n, " -DNO_TILES");
+    if (c->wino)
+        snprintf(to + strlen(to), room - strlen(to), " -DWINO=%d", c->wino);
 }
 
 static void add_text(SHA2_CTX *s, const char *text)
@@ -210,11 +212,28 @@ static tt_status build_failed(tt_cl *cl, cl_int e, tt_error *err)
                    tt_cl_error_name(e), (int)e, log);
 }
 
+/* Is it one of this cut's? */
+static bool wanted(const tt_cl *cl, int kernel)
+{
+    return kernel >= TT_CL_conv_wino ? cl->cut.wino != 0 : kernel < TT_CL_conv_tiled || cl->cut.tile_x;
+}
+
+/* Some want groups of one size, for which a compiler may have used too many registers: without them, then. */
+static void check_group(tt_cl *cl, int kernel)
+{
+    const int tile = cl->cut.tile_x * cl->cut.tile_y, wino = cl->cut.wino * TT_CL_WINO_ITEMS;
+    const size_t most = cl->most_items[kernel];
+    if (kernel >= TT_CL_conv_wino && most < (size_t)wino)
+        cl->cut.wino = 0;
+    else if (kernel >= TT_CL_conv_tiled && kernel < TT_CL_conv_wino && most < (size_t)tile)
+        cl->cut.tile_x = cl->cut.tile_y = 0;
+}
+
 static tt_status make_kernels(tt_cl *cl, tt_error *err)
 {
     for (int i = 0; i < TT_CL_KERNEL_COUNT; i++) {
         cl_int e = CL_SUCCESS;
-        if (i >= TT_CL_conv_tiled && !cl->cut.tile_x)
+        if (!wanted(cl, i))
             continue;
         cl->kernel[i] = cl->api->clCreateKernel(cl->program, tt_cl_kernel_names[i], &e);
         if (!cl->kernel[i] || e != CL_SUCCESS)
@@ -223,13 +242,13 @@ static tt_status make_kernels(tt_cl *cl, tt_error *err)
         if (cl->api->clGetKernelWorkGroupInfo(cl->kernel[i], cl->device, CL_KERNEL_WORK_GROUP_SIZE,
                                               sizeof cl->most_items[i], &cl->most_items[i], NULL) != CL_SUCCESS)
             cl->most_items[i] = cl->info.group;
-        if (i >= TT_CL_conv_tiled && cl->most_items[i] < (size_t)(cl->cut.tile_x * cl->cut.tile_y))
-            cl->cut.tile_x = cl->cut.tile_y = 0; /* too many registers for such groups: without tiles, then */
+        check_group(cl, i);
     }
-    for (int i = TT_CL_conv_tiled; i < TT_CL_KERNEL_COUNT && !cl->cut.tile_x; i++) {
-        if (cl->kernel[i])
+    for (int i = 0; i < TT_CL_KERNEL_COUNT; i++) {
+        if (cl->kernel[i] && !wanted(cl, i)) {
             cl->api->clReleaseKernel(cl->kernel[i]);
-        cl->kernel[i] = NULL;
+            cl->kernel[i] = NULL;
+        }
     }
     return TT_OK;
 }

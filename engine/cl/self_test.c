@@ -79,12 +79,12 @@ static void flat(kit *k, const char *name, size_t out, size_t in)
 /* 3x3 over pieces side by side, both residuals, clamp, nearest neighbours; few outputs and many. */
 static void dense_weights(kit *k)
 {
-    window(k, "first", 20, 3, 3, 20);
-    window(k, "a", 70, 20, 3, 70);
-    window(k, "b", 8, 90, 3, 8);
+    window(k, "first", 30, 3, 3, 30);
+    window(k, "a", 70, 30, 3, 70);
+    window(k, "b", 8, 100, 3, 8);
     tensor(k, "slopes", "", 1, 8, 0, 0, 0, 0.5f, 0);
-    window(k, "c", 20, 98, 3, 20);
-    window(k, "last", 3, 20, 3, 3);
+    window(k, "c", 30, 108, 3, 30);
+    window(k, "last", 3, 30, 3, 3);
 }
 static tt_val dense(tt_build *b)
 {
@@ -103,8 +103,9 @@ static void windows_weights(kit *k)
     window(k, "five", 33, 18, 5, 33);
     window(k, "seven", 20, 33, 7, 20);
     window(k, "one", 37, 20, 1, 37);
-    window(k, "cut", 37, 37, 3, 37);
-    window(k, "two", 3, 37, 2, 3);
+    window(k, "cut", 62, 37, 3, 62);
+    window(k, "edge", 30, 62, 3, 30);
+    window(k, "two", 3, 30, 2, 3);
     window(k, "point", 4, 3, 1, 4);
     window(k, "valid", 5, 4, 3, 5);
 }
@@ -114,7 +115,7 @@ static tt_val windows(tt_build *b)
     x = tt_conv(b, x, "five", .act = TT_ACT_PRELU, .slope = 0.1f);
     x = tt_conv(b, x, "seven", .stride = 2);
     x = tt_conv(b, x, "one", .act = TT_ACT_RELU);
-    x = tt_conv(b, tt_crop(b, x, 1), "cut");
+    x = tt_conv(b, tt_conv(b, tt_crop(b, x, 1), "cut"), "edge", .replicate = true);
     x = tt_conv(b, tt_conv(b, x, "two", .valid = true, .stride = 2), "point");
     return tt_conv(b, tt_pad(b, x, 3), "valid", .valid = true);
 }

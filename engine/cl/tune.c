@@ -17,11 +17,11 @@ extern const char tt_cl_source[];
 
 /* ---- what is kept ------------------------------------------------------------------------------------- */
 
-enum { SUM = 32, NUMBERS = 8, SIZE = SUM + NUMBERS * 4 + SUM };
+enum { SUM = 32, NUMBERS = 9, SIZE = SUM + NUMBERS * 4 + SUM };
 
 static void key_of(const tt_cl *cl, const tt_cl_store *store, uint8_t key[SUM])
 {
-    const char *const parts[] = {"tintype opencl tune 1", store->version ? store->version : "", cl->info.platform,
+    const char *const parts[] = {"tintype opencl tune 2", store->version ? store->version : "", cl->info.platform,
                                  cl->info.name, cl->info.version, cl->info.driver, tt_cl_source};
     SHA2_CTX s;
     SHA256Init(&s);
@@ -47,7 +47,8 @@ static void seal_of(const unsigned char *file, uint8_t sum[SUM])
 
 static void list(const tt_cl_cut *c, int n[NUMBERS])
 {
-    const int all[NUMBERS] = {c->lanes, c->pixels, c->outputs, c->tile_x, c->tile_y, c->beside, c->group_x, c->group_y};
+    const int all[NUMBERS] = {c->lanes, c->pixels, c->outputs, c->tile_x, c->tile_y, c->beside, c->group_x, c->group_y,
+                              c->wino};
     memcpy(n, all, sizeof all);
 }
 
@@ -58,7 +59,9 @@ static bool sensible(const tt_cl_info *i, const tt_cl_cut *c)
     return (c->lanes == 4 || c->lanes == 8 || c->lanes == 16) && c->pixels >= 1 && c->pixels <= 16 && c->outputs >= 1 &&
            c->outputs <= 4 && c->tile_x >= 0 && c->tile_x <= 64 && c->tile_y >= 0 && c->tile_y <= 64 &&
            c->tile_x * c->tile_y <= most && !c->tile_x == !c->tile_y && c->beside >= 1 && c->beside <= most &&
-           c->group_x >= 1 && c->group_y >= 1 && c->group_x <= most && c->group_y <= most / c->group_x;
+           c->group_x >= 1 && c->group_y >= 1 && c->group_x <= most && c->group_y <= most / c->group_x &&
+           (!c->wino || (c->lanes == 4 && c->wino > 0 && c->wino <= TT_CL_WINO_MOST && c->wino * TT_CL_WINO_ITEMS <= most &&
+                         (uint64_t)tt_cl_wino_local(c->wino) <= i->local));
 }
 
 bool tt_cl_tuned(const tt_cl *cl, const tt_cl_store *store, tt_cl_cut *cut)
@@ -77,7 +80,7 @@ bool tt_cl_tuned(const tt_cl *cl, const tt_cl_store *store, tt_cl_cut *cut)
             const unsigned char *p = file + SUM + 4 * i;
             n[i] = p[0] | p[1] << 8 | p[2] << 16;
         }
-        const tt_cl_cut c = {n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7]};
+        const tt_cl_cut c = {n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8]};
         good = !memcmp(sum, file + SIZE - SUM, SUM) && sensible(&cl->info, &c);
         if (good)
             *cut = c;
@@ -168,22 +171,75 @@ static tt_status timed(tt_cl *cl, const tt_net *net, const tt_graph *g, int side
 /* ---- trying ------------------------------------------------------------------------------------------- */
 
 static const tt_cl_cut for_gpus[] = {
-    {4, 4, 4, 16, 8, 32, 32, 4}, {4, 4, 2, 16, 8, 32, 32, 4}, {4, 8, 2, 16, 8, 32, 32, 4}, {4, 4, 4, 32, 4, 32, 32, 4},
-    {4, 4, 4, 8, 8, 32, 32, 2},  {4, 4, 4, 16, 16, 64, 32, 4}, {4, 2, 4, 16, 8, 32, 32, 4}, {4, 4, 4, 0, 0, 32, 32, 4},
-    {4, 4, 2, 0, 0, 64, 64, 1},
+    {4, 4, 4, 16, 8, 32, 32, 4, 0}, {4, 4, 2, 16, 8, 32, 32, 4, 0},  {4, 8, 2, 16, 8, 32, 32, 4, 0},
+    {4, 4, 4, 32, 4, 32, 32, 4, 0}, {4, 4, 4, 8, 8, 32, 32, 2, 0},   {4, 4, 4, 16, 16, 64, 32, 4, 0},
+    {4, 2, 4, 16, 8, 32, 32, 4, 0}, {4, 4, 4, 0, 0, 32, 32, 4, 0},   {4, 4, 2, 0, 0, 64, 64, 1, 0},
 };
 static const tt_cl_cut for_cpus[] = {
-    {16, 12, 2, 0, 0, 1, 64, 1}, {16, 8, 1, 0, 0, 1, 64, 1}, {16, 6, 4, 0, 0, 1, 64, 1}, {8, 6, 2, 0, 0, 1, 64, 1},
-    {8, 4, 1, 0, 0, 1, 64, 1},   {4, 8, 1, 0, 0, 1, 64, 1},
+    {16, 12, 2, 0, 0, 1, 64, 1, 0}, {16, 8, 1, 0, 0, 1, 64, 1, 0}, {16, 6, 4, 0, 0, 1, 64, 1, 0},
+    {8, 6, 2, 0, 0, 1, 64, 1, 0},   {8, 4, 1, 0, 0, 1, 64, 1, 0},  {4, 8, 1, 0, 0, 1, 64, 1, 0},
 };
 
 static void tell_cut(const tt_cl_cut *c, double rate, char *to, size_t room)
 {
-    char tile[64] = "";
+    char tile[64] = "", wino[64] = "";
     if (c->tile_x)
         snprintf(tile, sizeof tile, ", tiles of %d x %d in local memory", c->tile_x, c->tile_y * c->pixels);
-    snprintf(to, room, "%.1f GFLOP/s: %d channels in a block, %d pixels x %d blocks an item%s", 1e-9 * rate, c->lanes,
-             c->pixels, c->outputs, tile);
+    if (c->wino)
+        snprintf(wino, sizeof wino, ", 3x3 by Winograd's F(4,3), %d tiles a group", 16 * c->wino);
+    snprintf(to, room, "%.1f GFLOP/s: %d channels in a block, %d pixels x %d blocks an item%s%s", 1e-9 * rate, c->lanes,
+             c->pixels, c->outputs, tile, wino);
+}
+
+/* What is tried, with what, and the best so far. */
+typedef struct search {
+    const tt_net *net;
+    const tt_graph *graph;
+    float *picture;
+    const tt_cl_info *info;
+    tt_cl_cut best;
+    double least, flops; /* seconds of the best, and the work */
+    void (*tell)(void *user, const char *line);
+    void *user;
+} search;
+
+/* A device that is cut so. What cannot be done is told, and not chosen. */
+static void try(search *s, const tt_cl_cut *cut)
+{
+    char line[300];
+    double seconds = 0, flops = 0;
+    tt_cl *tried = NULL;
+    tt_error why = {0};
+    if (!sensible(s->info, cut))
+        return;
+    tt_status bad = tt_cl_open_cut(&tried, s->info->id, cut, &why);
+    if (!bad)
+        bad = timed(tried, s->net, s->graph, s->info->kind == TT_CL_CPU ? SIDE_CPU : SIDE_GPU, s->picture, &seconds, &flops,
+                    &why);
+    tt_cl_free(tried);
+    tell_cut(cut, bad ? 0 : flops / seconds, line, sizeof line);
+    s->tell(s->user, bad ? why.text : line);
+    if (bad || seconds >= s->least)
+        return;
+    s->least = seconds;
+    s->flops = flops;
+    s->best = *cut;
+}
+
+/* The direct convolutions first; then, with the best of them for all that is not done so, Winograd's. */
+static tt_status try_all(search *s, tt_error *err)
+{
+    const bool cpu = s->info->kind == TT_CL_CPU;
+    const tt_cl_cut *list_of = cpu ? for_cpus : for_gpus;
+    const int count = cpu ? (int)(sizeof for_cpus / sizeof *for_cpus) : (int)(sizeof for_gpus / sizeof *for_gpus);
+    s->least = 1e30;
+    for (int i = 0; i < count; i++)
+        try(s, &list_of[i]);
+    tt_cl_cut cut = s->best;
+    for (cut.wino = 1; cut.wino <= TT_CL_WINO_MOST && s->least < 1e30; cut.wino++)
+        try(s, &cut);
+    return s->least < 1e30 ? TT_OK
+                           : tt_fail(err, TT_ERR_UNSUPPORTED, "%s: no way of cutting the kernels works", s->info->name);
 }
 
 tt_status tt_cl_tune(const char *which, const tt_cl_options *o, void (*tell)(void *user, const char *line), void *user,
@@ -194,45 +250,24 @@ tt_status tt_cl_tune(const char *which, const tt_cl_options *o, void (*tell)(voi
     tt_net *net = NULL;
     tt_weights w = {0};
     unsigned char *bytes = NULL;
-    char line[200];
-    float *values = malloc((numbers + pixels) * sizeof *values), *picture = values + numbers;
+    float *values = malloc((numbers + pixels) * sizeof *values);
     for (size_t i = 0; values && i < numbers + pixels; i++)
         values[i] = (float)(i * 2654435761u % 1024) / 8192.0f - 0.0625f;
     tt_status st = values ? layer(&g, &net, &w, &bytes, values, err) : tt_fail_memory(err, numbers * sizeof *values);
     tt_cl *cl = NULL;
     if (!st)
         st = tt_cl_open(&cl, which, &(tt_cl_options){.untested = true, .memory = o->memory}, err);
-    const tt_cl_info info = cl ? cl->info : (tt_cl_info){0};
-    const tt_cl_cut *list_of = info.kind == TT_CL_CPU ? for_cpus : for_gpus, *best = NULL;
-    const int count = info.kind == TT_CL_CPU ? (int)(sizeof for_cpus / sizeof *for_cpus)
-                                             : (int)(sizeof for_gpus / sizeof *for_gpus);
-    double least = 1e30, flops = 0;
-    for (int i = 0; i < count && !st; i++) {
-        double seconds = 0;
-        tt_cl *tried = NULL;
-        tt_error why = {0};
-        if (!sensible(&info, &list_of[i]))
-            continue;
-        tt_status bad = tt_cl_open_cut(&tried, info.id, &list_of[i], &why);
-        if (!bad)
-            bad = timed(tried, net, g, info.kind == TT_CL_CPU ? SIDE_CPU : SIDE_GPU, picture, &seconds, &flops, &why);
-        tt_cl_free(tried);
-        tell_cut(&list_of[i], bad ? 0 : flops / seconds, line, sizeof line);
-        tell(user, bad ? why.text : line); /* what cannot be done is not chosen */
-        if (!bad && seconds < least) {
-            least = seconds;
-            best = &list_of[i];
-        }
-    }
-    if (!st && !best)
-        st = tt_fail(err, TT_ERR_UNSUPPORTED, "%s: no way of cutting the kernels works", info.name);
-    if (!st && o->store)
-        keep(cl, o->store, best);
     if (!st) {
-        char kept[260];
-        tell_cut(best, flops / least, line, sizeof line);
-        snprintf(kept, sizeof kept, "%s %s", o->store ? "kept:" : "best:", line);
-        tell(user, kept);
+        search s = {.net = net, .graph = g, .picture = values + numbers, .info = &cl->info, .tell = tell, .user = user};
+        char line[300], kept[320];
+        st = try_all(&s, err);
+        if (!st && o->store)
+            keep(cl, o->store, &s.best);
+        if (!st) {
+            tell_cut(&s.best, s.flops / s.least, line, sizeof line);
+            snprintf(kept, sizeof kept, "%s %s", o->store ? "kept:" : "best:", line);
+            tell(user, kept);
+        }
     }
     tt_cl_free(cl);
     tt_net_free(net);

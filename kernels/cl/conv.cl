@@ -22,19 +22,24 @@ static inline void conv_finish(ARGUMENTS, vec z, int o, int y, int x)
     PUT(out, place(t + OUT, o, to_y, to_x), z);
 }
 
-/* acc[j][p] += the pixels v times LANES vectors of weights from w[of[j]] on. */
 #if LANES == 4
-#define MULTIPLY(blocks)                                                                                               \
-    for (int j = 0; j < blocks; j++) {                                                                                 \
-        const vec w0 = w[of[j]], w1 = w[of[j] + 1], w2 = w[of[j] + 2], w3 = w[of[j] + 3];                              \
-        for (int p = 0; p < PIXELS; p++) {                                                                             \
-            vec z = acc[j][p];                                                                                         \
-            z = MULADD((vec)(v[p].x), w0, z);                                                                          \
-            z = MULADD((vec)(v[p].y), w1, z);                                                                          \
-            z = MULADD((vec)(v[p].z), w2, z);                                                                          \
-            acc[j][p] = MULADD((vec)(v[p].w), w3, z);                                                                  \
-        }                                                                                                              \
+/* acc[j][p] += the pixels v times LANES vectors of weights from w[of[j]] on. Loops that are not unrolled early would leave
+ * acc in memory. */
+static inline void multiply(vec acc[4][PIXELS], const vec *v, __global const vec *w, const int *of, const int blocks)
+{
+#pragma unroll
+    for (int j = 0; j < blocks; j++) {
+        const vec w0 = w[of[j]], w1 = w[of[j] + 1], w2 = w[of[j] + 2], w3 = w[of[j] + 3];
+#pragma unroll
+        for (int p = 0; p < PIXELS; p++) {
+            vec z = acc[j][p];
+            z = MULADD((vec)(v[p].x), w0, z);
+            z = MULADD((vec)(v[p].y), w1, z);
+            z = MULADD((vec)(v[p].z), w2, z);
+            acc[j][p] = MULADD((vec)(v[p].w), w3, z);
+        }
     }
+}
 #endif
 
 /*
@@ -53,8 +58,10 @@ static inline void conv_direct(ARGUMENTS, const int k, const int blocks)
         return;
     vec acc[4][PIXELS];
     int of[4]; /* where the weights of each block begin; a block beyond the last is worked as if it were that, and not stored */
+#pragma unroll
     for (int j = 0; j < blocks; j++) {
         of[j] = (min(o0 + j, last) - o0) * t[CONV_WEIGHTS_STEP];
+#pragma unroll
         for (int p = 0; p < PIXELS; p++)
             acc[j][p] = weights[t[CONV_BIAS] + min(o0 + j, last)];
     }
@@ -78,6 +85,7 @@ static inline void conv_direct(ARGUMENTS, const int k, const int blocks)
                 for (int kx = 0; kx < kw; kx++, w += LANES) {
 #if LANES == 4
                     vec v[PIXELS];
+#pragma unroll
                     for (int p = 0; p < PIXELS; p++) {
                         const int from_x = left + p * beside * stride + kx;
                         const int legal = clamp(from_x, 0, w_in - 1);
@@ -85,17 +93,20 @@ static inline void conv_direct(ARGUMENTS, const int k, const int blocks)
                         if (legal != from_x && !t[CONV_REPLICATE])
                             v[p] = (vec)(0.0f);
                     }
-                    MULTIPLY(blocks)
+                    multiply(acc, v, w, of, blocks);
 #else
                     if (inside) {
                         const size_t f = (size_t)(row + left + kx) * LANES;
                         for (int l = 0; l < lanes; l++)
+#pragma unroll
                             for (int j = 0; j < blocks; j++) {
                                 const vec wl = w[of[j] + l];
+#pragma unroll
                                 for (int p = 0; p < PIXELS; p++)
                                     acc[j][p] = MULADD((vec)(GET1(in, f + p * beside * stride * LANES + l)), wl, acc[j][p]);
                             }
                     } else {
+#pragma unroll
                         for (int p = 0; p < PIXELS; p++) {
                             const int from_x = left + p * beside * stride + kx;
                             const int legal = clamp(from_x, 0, w_in - 1);
@@ -103,6 +114,7 @@ static inline void conv_direct(ARGUMENTS, const int k, const int blocks)
                             if (legal != from_x && !t[CONV_REPLICATE])
                                 continue;
                             for (int l = 0; l < lanes; l++)
+#pragma unroll
                                 for (int j = 0; j < blocks; j++)
                                     acc[j][p] = MULADD((vec)(GET1(in, f + l)), w[of[j] + l], acc[j][p]);
                         }
@@ -112,7 +124,9 @@ static inline void conv_direct(ARGUMENTS, const int k, const int blocks)
             }
         }
     }
+#pragma unroll
     for (int j = 0; j < blocks; j++)
+#pragma unroll
         for (int p = 0; p < PIXELS; p++)
             if (o0 + j <= last && x0 + p * beside < cols)
                 conv_finish(in, out, weights, table, at, first, acc[j][p], o0 + j, y, x0 + p * beside);
@@ -164,8 +178,10 @@ static inline void conv_in_tiles(ARGUMENTS, __local vec *patch, const int k, con
     const int left = x0 * stride - t[CONV_PAD_X], top = y0 * stride - t[CONV_PAD_Y];
     vec acc[4][PIXELS];
     int of[4]; /* where the weights of each block begin; a block beyond the last is worked as if it were that, and not stored */
+#pragma unroll
     for (int j = 0; j < blocks; j++) {
         of[j] = (min(o0 + j, last) - o0) * t[CONV_WEIGHTS_STEP];
+#pragma unroll
         for (int p = 0; p < PIXELS; p++)
             acc[j][p] = weights[t[CONV_BIAS] + min(o0 + j, last)];
     }
@@ -189,14 +205,17 @@ static inline void conv_in_tiles(ARGUMENTS, __local vec *patch, const int k, con
             for (int ky = 0; ky < kh; ky++)
                 for (int kx = 0; kx < kw; kx++, w += LANES) {
                     vec v[PIXELS];
+#pragma unroll
                     for (int p = 0; p < PIXELS; p++)
                         v[p] = patch[((ly * PIXELS + p) * stride + ky) * wide + lx * stride + kx];
-                    MULTIPLY(blocks)
+                    multiply(acc, v, w, of, blocks);
                 }
         }
     }
     const int x = x0 + lx;
+#pragma unroll
     for (int j = 0; j < blocks; j++)
+#pragma unroll
         for (int p = 0; p < PIXELS; p++) {
             const int y = y0 + ly * PIXELS + p;
             if (o0 + j <= last && x < t[COLS] && y < t[ROWS])

@@ -11,7 +11,7 @@ const char *__lsan_default_suppressions(void)
     return DEVICE_LEAKS;
 }
 
-const char *const device_cuts[DEVICE_CUTS] = {"cut for CPUs", "cut for GPUs"};
+const char *const device_cuts[DEVICE_CUTS] = {"cut for CPUs", "cut for GPUs", "cut for large GPUs"};
 
 const char *device_name(const char *skipped)
 {
@@ -31,7 +31,7 @@ const char *device_name(const char *skipped)
 tt_cl *device_open(int cut, const char *skipped)
 {
     const char *name = device_name(skipped);
-    const tt_cl_options o = {.cut = cut ? TT_CL_CUT_GPU : TT_CL_CUT_CPU};
+    const tt_cl_options o = {.cut = TT_CL_CUT_CPU + cut};
     tt_error err = {0};
     tt_cl *cl = NULL;
     if (name)

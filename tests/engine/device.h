@@ -9,8 +9,8 @@
 /* Leaks of PoCL, as the address sanitizer's leak checker wants them. */
 #define DEVICE_LEAKS "leak:libpocl\nleak:libLLVM\nleak:libclang\n"
 
-/* The two ways that kernels are cut: for CPUs, and (with local memory) for GPUs. */
-enum { DEVICE_CUTS = 2 };
+/* The ways that kernels are cut: for CPUs, for GPUs (with local memory), for GPUs with large groups. */
+enum { DEVICE_CUTS = 3 };
 extern const char *const device_cuts[DEVICE_CUTS];
 
 /* The device's name for tt_cl_open(); NULL, with a line that says what is skipped and why, where there is none. */

@@ -209,7 +209,7 @@ START_TEST(kernels_keep_to_what_is_theirs)
     char log[128], said[4000] = "", *slash;
     if (!simulator(log, sizeof log))
         return;
-    const tt_cl_options o = {.cut = cut ? TT_CL_CUT_GPU : TT_CL_CUT_CPU, .untested = true};
+    const tt_cl_options o = {.cut = TT_CL_CUT_CPU + cut, .untested = true};
     tt_error err = {0};
     tt_cl *cl = NULL;
     ck_assert_msg(!tt_cl_open(&cl, "opencl:0.0", &o, &err), "%s", err.text);
