@@ -43,8 +43,8 @@ typedef struct tt_cl_options {
     const tt_cl_store *store; /* borrowed for the call; NULL: nothing is kept */
     uint64_t memory;          /* bytes of the device that may be used; 0: what is sensible */
     bool again;               /* test it even if a test of this device and driver is known */
-    /* kernels as for such devices, for tests: CPUs; GPUs; GPUs with groups as large as there are */
-    enum { TT_CL_CUT_USUAL, TT_CL_CUT_CPU, TT_CL_CUT_GPU, TT_CL_CUT_LARGE } cut;
+    /* kernels as for such devices, for tests: CPUs; GPUs; those of phones */
+    enum { TT_CL_CUT_USUAL, TT_CL_CUT_CPU, TT_CL_CUT_GPU, TT_CL_CUT_SMALL } cut;
     bool untested;            /* the caller runs tt_cl_self_test(): for tests */
 } tt_cl_options;
 

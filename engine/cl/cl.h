@@ -33,9 +33,17 @@ typedef struct tt_cl_cut {
     int tile_x, tile_y; /* group of the tiled convolution; 0: there is none */
     int beside;         /* items of a group of conv, side by side */
     int group_x, group_y; /* of all other kernels */
-    int wino; /* 3x3 in frequencies, in groups of 16 (1) or 32 (2) tiles; 0: not */
+    int wino;           /* 3x3 of stride 1 by conv_wino: 1, or 0 */
+    int registers;      /* of an item at most, for compilers that can be told; 0: as they like */
 } tt_cl_cut;
-enum { TT_CL_WINO_MOST = 2, TT_CL_WINO_BLOCKS = 8, TT_CL_WINO_ITEMS = 192, TT_CL_WINO_ROWS = 16, TT_CL_WINO_COLS = 16 }; /* of a group; kernels/cl/wino.cl */
+/* A group of conv_wino, kernels/cl/wino.cl: its items, the pixels it makes each way, blocks of outputs, bytes of local memory:
+ * columns, rows and weights. */
+enum {
+    TT_CL_WINO_ITEMS = 192,
+    TT_CL_WINO_SIDE = 16,
+    TT_CL_WINO_BLOCKS = 8,
+    TT_CL_WINO_LOCAL = (4 * (24 * 5 + 4) + 36 * 16 + 36 * 4 * 8) * 4 * (int)sizeof(float)
+};
 
 struct tt_cl {
     atomic_int users;
@@ -94,17 +102,17 @@ tt_status tt_cl_build(tt_cl *cl, const tt_cl_store *store, bool again, bool *pas
 /* Keep the program together with the verdict, and of a failure its sentence. */
 void tt_cl_keep(tt_cl *cl, const tt_cl_store *store, tt_cl_verdict verdict, const char *text);
 
+/* engine/cl/cut.c: how kernels are cut for a device; as: one of tt_cl_options.cut. */
+enum { TT_CL_TWO_GROUPS = 168 }; /* registers an item, so that two groups of conv_wino are in a unit of NVIDIA's at a time */
+tt_cl_cut tt_cl_cut_for(const tt_cl_info *i, int as);
+bool tt_cl_is_nvidia(const tt_cl_info *i);
+/* Is `part` in it, capitals or not? */
+bool tt_cl_has_in_it(const char *text, const char *part);
+
 /* engine/cl/tune.c: the cut that was found best; false where none is kept. */
 bool tt_cl_tuned(const tt_cl *cl, const tt_cl_store *store, tt_cl_cut *cut);
 /* Open a device by number with kernels cut so, untested. */
 tt_status tt_cl_open_cut(tt_cl **cl, const char *id, const tt_cl_cut *cut, tt_error *err);
-
-/* Bytes of local memory of a group of conv_wino: its columns and rows of frequencies, or the way back. */
-static inline int tt_cl_wino_local(int wino)
-{
-    const int forth = 4 * (24 * (4 * wino + 1) + 4) + 36 * 16 * wino, back = 48 * (32 + 1);
-    return (forth > back ? forth : back) * 4 * (int)sizeof(float);
-}
 
 static inline int tt_cl_blocks(const tt_cl *cl, int channels)
 {

@@ -1,7 +1,6 @@
 /* Devices: which there are, which is wanted, how kernels are cut for it, and its opening. */
 #include "engine/cl/cl.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,19 +109,6 @@ tt_status tt_cl_list(tt_cl_info **list, int *count, const char **why, tt_error *
 
 /* ---- which is wanted --------------------------------------------------------------------------------- */
 
-static bool has_in_it(const char *text, const char *part)
-{
-    const size_t n = strlen(part);
-    for (; *text; text++) {
-        size_t i = 0;
-        while (i < n && text[i] && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i]))
-            i++;
-        if (i == n)
-            return true;
-    }
-    return false;
-}
-
 /* Of several GPUs the one with memory of its own, then the one with more units at a higher clock. */
 static double offers(const tt_cl_info *i)
 {
@@ -139,7 +125,7 @@ static const found *choose(const found *list, int count, const char *which)
                 best = &list[i];
         } else if (!strcmp(which, list[i].info.id)) {
             return &list[i];
-        } else if (!best && strncmp(which, "opencl:", 7) && has_in_it(list[i].info.name, which)) {
+        } else if (!best && strncmp(which, "opencl:", 7) && tt_cl_has_in_it(list[i].info.name, which)) {
             best = &list[i];
         }
     }
@@ -161,33 +147,6 @@ static tt_status no_such(const found *list, int count, const char *which, const 
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
-
-/*
- * CPUs: wide vectors, many pixels an item, no local memory, which there is memory like any other. Everything else: as
- * GPUs want it, and groups no larger than the device takes.
- */
-static tt_cl_cut cut_for(const tt_cl_info *i, const tt_cl_options *o)
-{
-    if (o->cut ? o->cut == TT_CL_CUT_CPU : i->kind == TT_CL_CPU)
-        return (tt_cl_cut){
-            .lanes = 16, .pixels = 12, .outputs = 2, .beside = 1, .group_x = i->group < 64 ? 1 : 64, .group_y = 1};
-    tt_cl_cut c = {.lanes = 4, .pixels = 4, .outputs = 4, .tile_x = 16, .tile_y = 8, .beside = 32, .group_x = 32,
-                   .group_y = 4, .wino = 1};
-    if (i->group < 128)
-        c.tile_y = 4, c.group_y = 2;
-    if (i->group < 64) {
-        c.tile_x = c.tile_y = 0;
-        c.beside = c.group_x = i->group >= 16 ? 16 : 1;
-        c.group_y = 1;
-    }
-    if (i->local < (16 << 10))
-        c.tile_x = c.tile_y = 0;
-    if (o->cut == TT_CL_CUT_LARGE)
-        c.wino = TT_CL_WINO_MOST;
-    while (c.wino && (i->group < (size_t)(c.wino * TT_CL_WINO_ITEMS) || i->local < (uint64_t)tt_cl_wino_local(c.wino)))
-        c.wino--;
-    return c;
-}
 
 static tt_status open_queue(tt_cl *cl, tt_error *err)
 {
@@ -244,7 +203,7 @@ static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, c
     *cl = (tt_cl){.api = api, .platform = f->platform, .device = f->device, .info = f->info, .rate = 3e9 /* slower than any device worth it: the first launches are too short, not too long */};
     atomic_init(&cl->users, 1);
     pthread_mutex_init(&cl->lock, NULL);
-    cl->cut = cut ? *cut : cut_for(&cl->info, o);
+    cl->cut = cut ? *cut : tt_cl_cut_for(&cl->info, (int)o->cut);
     if (!cut && !o->cut && o->store)
         tt_cl_tuned(cl, o->store, &cl->cut);
     cl->memory = sensible_memory(&cl->info);

@@ -8,18 +8,16 @@ static int patch_vectors(const tt_cl_cut *c, const tt_cl_taps *t, int stride)
     return ((c->tile_x - 1) * stride + t->kw) * ((c->tile_y * c->pixels - 1) * stride + t->kh);
 }
 
-/* A group makes 16 tiles of 4x4 pixels, or 32, of 8 blocks of outputs; kernels/cl/wino.cl says what it needs of local memory. */
-static void in_frequencies(const tt_cl_cut *c, tt_cl_launch *l)
+static void in_frequencies(tt_cl_launch *l)
 {
-    const int across = TT_CL_WINO_COLS * c->wino, items = TT_CL_WINO_ITEMS * c->wino;
     l->kernel = TT_CL_conv_wino;
-    l->group[0] = items;
+    l->group[0] = TT_CL_WINO_ITEMS;
     l->group[1] = 1;
-    l->cols = (l->cols + across - 1) / across * items;
-    l->rows = (l->rows + TT_CL_WINO_ROWS - 1) / TT_CL_WINO_ROWS;
-    l->rows_an_item = TT_CL_WINO_ROWS;
+    l->cols = (l->cols + TT_CL_WINO_SIDE - 1) / TT_CL_WINO_SIDE * TT_CL_WINO_ITEMS;
+    l->rows = (l->rows + TT_CL_WINO_SIDE - 1) / TT_CL_WINO_SIDE;
+    l->rows_an_item = TT_CL_WINO_SIDE;
     l->blocks = (l->blocks + TT_CL_WINO_BLOCKS - 1) / TT_CL_WINO_BLOCKS;
-    l->local = tt_cl_wino_local(c->wino);
+    l->local = TT_CL_WINO_LOCAL;
 }
 
 /* Which kernel, and over what. */
@@ -31,7 +29,7 @@ static void choose_conv(const tt_cl_plan *p, const tt_cl_taps *t, int stride, tt
     const int patch = c->tile_x ? patch_vectors(c, t, stride) * c->lanes * (int)sizeof(float) : 0;
     const bool one = blocks == 1 || c->outputs == 1, three = t->kh == 3 && t->kw == 3 && stride == 1;
     if (t->wino) {
-        in_frequencies(c, l);
+        in_frequencies(l);
         return;
     }
     l->blocks = one ? blocks : (blocks + c->outputs - 1) / c->outputs;

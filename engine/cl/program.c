@@ -35,7 +35,9 @@ static void options_text(const tt_cl *cl, char *to, size_t room)
     else
         snprintf(to + n, room - n, " -DNO_TILES");
     if (c->wino)
-        snprintf(to + strlen(to), room - strlen(to), " -DWINO=%d", c->wino);
+        snprintf(to + strlen(to), room - strlen(to), " -DWINO");
+    if (c->registers)
+        snprintf(to + strlen(to), room - strlen(to), " -DFREE_GROUPS -cl-nv-maxrregcount=%d", c->registers);
 }
 
 static void add_text(SHA2_CTX *s, const char *text)
@@ -221,9 +223,9 @@ static bool wanted(const tt_cl *cl, int kernel)
 /* Some want groups of one size, for which a compiler may have used too many registers: without them, then. */
 static void check_group(tt_cl *cl, int kernel)
 {
-    const int tile = cl->cut.tile_x * cl->cut.tile_y, wino = cl->cut.wino * TT_CL_WINO_ITEMS;
+    const int tile = cl->cut.tile_x * cl->cut.tile_y;
     const size_t most = cl->most_items[kernel];
-    if (kernel >= TT_CL_conv_wino && most < (size_t)wino)
+    if (kernel >= TT_CL_conv_wino && most < TT_CL_WINO_ITEMS)
         cl->cut.wino = 0;
     else if (kernel >= TT_CL_conv_tiled && kernel < TT_CL_conv_wino && most < (size_t)tile)
         cl->cut.tile_x = cl->cut.tile_y = 0;

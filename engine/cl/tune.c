@@ -17,11 +17,11 @@ extern const char tt_cl_source[];
 
 /* ---- what is kept ------------------------------------------------------------------------------------- */
 
-enum { SUM = 32, NUMBERS = 9, SIZE = SUM + NUMBERS * 4 + SUM };
+enum { SUM = 32, NUMBERS = 10, SIZE = SUM + NUMBERS * 4 + SUM };
 
 static void key_of(const tt_cl *cl, const tt_cl_store *store, uint8_t key[SUM])
 {
-    const char *const parts[] = {"tintype opencl tune 2", store->version ? store->version : "", cl->info.platform,
+    const char *const parts[] = {"tintype opencl tune 3", store->version ? store->version : "", cl->info.platform,
                                  cl->info.name, cl->info.version, cl->info.driver, tt_cl_source};
     SHA2_CTX s;
     SHA256Init(&s);
@@ -48,7 +48,7 @@ static void seal_of(const unsigned char *file, uint8_t sum[SUM])
 static void list(const tt_cl_cut *c, int n[NUMBERS])
 {
     const int all[NUMBERS] = {c->lanes, c->pixels, c->outputs, c->tile_x, c->tile_y, c->beside, c->group_x, c->group_y,
-                              c->wino};
+                              c->wino,   c->registers};
     memcpy(n, all, sizeof all);
 }
 
@@ -60,8 +60,8 @@ static bool sensible(const tt_cl_info *i, const tt_cl_cut *c)
            c->outputs <= 4 && c->tile_x >= 0 && c->tile_x <= 64 && c->tile_y >= 0 && c->tile_y <= 64 &&
            c->tile_x * c->tile_y <= most && !c->tile_x == !c->tile_y && c->beside >= 1 && c->beside <= most &&
            c->group_x >= 1 && c->group_y >= 1 && c->group_x <= most && c->group_y <= most / c->group_x &&
-           (!c->wino || (c->lanes == 4 && c->wino > 0 && c->wino <= TT_CL_WINO_MOST && c->wino * TT_CL_WINO_ITEMS <= most &&
-                         (uint64_t)tt_cl_wino_local(c->wino) <= i->local));
+           (!c->wino || (c->wino == 1 && c->lanes == 4 && most >= TT_CL_WINO_ITEMS && i->local >= TT_CL_WINO_LOCAL)) &&
+           (!c->registers || (c->registers >= 32 && c->registers <= 255 && tt_cl_is_nvidia(i)));
 }
 
 bool tt_cl_tuned(const tt_cl *cl, const tt_cl_store *store, tt_cl_cut *cut)
@@ -80,7 +80,7 @@ bool tt_cl_tuned(const tt_cl *cl, const tt_cl_store *store, tt_cl_cut *cut)
             const unsigned char *p = file + SUM + 4 * i;
             n[i] = p[0] | p[1] << 8 | p[2] << 16;
         }
-        const tt_cl_cut c = {n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8]};
+        const tt_cl_cut c = {n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9]};
         good = !memcmp(sum, file + SIZE - SUM, SUM) && sensible(&cl->info, &c);
         if (good)
             *cut = c;
@@ -171,24 +171,24 @@ static tt_status timed(tt_cl *cl, const tt_net *net, const tt_graph *g, int side
 /* ---- trying ------------------------------------------------------------------------------------------- */
 
 static const tt_cl_cut for_gpus[] = {
-    {4, 4, 4, 16, 8, 32, 32, 4, 0}, {4, 4, 2, 16, 8, 32, 32, 4, 0},  {4, 8, 2, 16, 8, 32, 32, 4, 0},
-    {4, 4, 4, 32, 4, 32, 32, 4, 0}, {4, 4, 4, 8, 8, 32, 32, 2, 0},   {4, 4, 4, 16, 16, 64, 32, 4, 0},
-    {4, 2, 4, 16, 8, 32, 32, 4, 0}, {4, 4, 4, 0, 0, 32, 32, 4, 0},   {4, 4, 2, 0, 0, 64, 64, 1, 0},
+    {4, 4, 4, 16, 8, 32, 32, 4, 0, 0}, {4, 4, 2, 16, 8, 32, 32, 4, 0, 0},  {4, 8, 2, 16, 8, 32, 32, 4, 0, 0},
+    {4, 4, 4, 32, 4, 32, 32, 4, 0, 0}, {4, 4, 4, 8, 8, 32, 32, 2, 0, 0},   {4, 4, 4, 16, 16, 64, 32, 4, 0, 0},
+    {4, 2, 4, 16, 8, 32, 32, 4, 0, 0}, {4, 4, 4, 0, 0, 32, 32, 4, 0, 0},   {4, 4, 2, 0, 0, 64, 64, 1, 0, 0},
 };
 static const tt_cl_cut for_cpus[] = {
-    {16, 12, 2, 0, 0, 1, 64, 1, 0}, {16, 8, 1, 0, 0, 1, 64, 1, 0}, {16, 6, 4, 0, 0, 1, 64, 1, 0},
-    {8, 6, 2, 0, 0, 1, 64, 1, 0},   {8, 4, 1, 0, 0, 1, 64, 1, 0},  {4, 8, 1, 0, 0, 1, 64, 1, 0},
+    {16, 12, 2, 0, 0, 1, 64, 1, 0, 0}, {16, 8, 1, 0, 0, 1, 64, 1, 0, 0}, {16, 6, 4, 0, 0, 1, 64, 1, 0, 0},
+    {8, 6, 2, 0, 0, 1, 64, 1, 0, 0},   {8, 4, 1, 0, 0, 1, 64, 1, 0, 0},  {4, 8, 1, 0, 0, 1, 64, 1, 0, 0},
 };
 
 static void tell_cut(const tt_cl_cut *c, double rate, char *to, size_t room)
 {
-    char tile[64] = "", wino[64] = "";
+    char tile[64] = "", registers[40] = "";
     if (c->tile_x)
         snprintf(tile, sizeof tile, ", tiles of %d x %d in local memory", c->tile_x, c->tile_y * c->pixels);
-    if (c->wino)
-        snprintf(wino, sizeof wino, ", 3x3 by Winograd's F(4,3), %d tiles a group", 16 * c->wino);
-    snprintf(to, room, "%.1f GFLOP/s: %d channels in a block, %d pixels x %d blocks an item%s%s", 1e-9 * rate, c->lanes,
-             c->pixels, c->outputs, tile, wino);
+    if (c->registers)
+        snprintf(registers, sizeof registers, ", %d registers an item", c->registers);
+    snprintf(to, room, "%.1f GFLOP/s: %d channels in a block, %d pixels x %d blocks an item%s%s%s", 1e-9 * rate, c->lanes,
+             c->pixels, c->outputs, tile, c->wino ? ", 3x3 by Winograd's F(4,3)" : "", registers);
 }
 
 /* What is tried, with what, and the best so far. */
@@ -236,7 +236,8 @@ static tt_status try_all(search *s, tt_error *err)
     for (int i = 0; i < count; i++)
         try(s, &list_of[i]);
     tt_cl_cut cut = s->best;
-    for (cut.wino = 1; cut.wino <= TT_CL_WINO_MOST && s->least < 1e30; cut.wino++)
+    cut.wino = 1;
+    for (int i = 0; i < 2 && s->least < 1e30; i++, cut.registers = TT_CL_TWO_GROUPS)
         try(s, &cut);
     return s->least < 1e30 ? TT_OK
                            : tt_fail(err, TT_ERR_UNSUPPORTED, "%s: no way of cutting the kernels works", s->info->name);

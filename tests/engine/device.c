@@ -11,7 +11,7 @@ const char *__lsan_default_suppressions(void)
     return DEVICE_LEAKS;
 }
 
-const char *const device_cuts[DEVICE_CUTS] = {"cut for CPUs", "cut for GPUs", "cut for large GPUs"};
+const char *const device_cuts[DEVICE_CUTS] = {"cut for CPUs", "cut for GPUs", "cut for small GPUs"};
 
 const char *device_name(const char *skipped)
 {

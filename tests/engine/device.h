@@ -9,7 +9,7 @@
 /* Leaks of PoCL, as the address sanitizer's leak checker wants them. */
 #define DEVICE_LEAKS "leak:libpocl\nleak:libLLVM\nleak:libclang\n"
 
-/* The ways that kernels are cut: for CPUs, for GPUs (with local memory), for GPUs with large groups. */
+/* The ways that kernels are cut: for CPUs, for GPUs (with local memory and Winograd), for small ones (direct). */
 enum { DEVICE_CUTS = 3 };
 extern const char *const device_cuts[DEVICE_CUTS];
 
