@@ -19,17 +19,23 @@ static const char *bottleneck(double arithmetic, double memory)
     return arithmetic < 0.25 && memory < 0.25 ? "latency" : arithmetic > memory ? "arithmetic" : "memory";
 }
 
-static void print(FILE *out, tt_cl_cost *c, int count, double peak_flops, double peak_bytes)
+static void print(FILE *out, const tt_cl_profile *p, double peak_flops, double peak_bytes)
 {
-    qsort(c, (size_t)count, sizeof *c, by_seconds);
+    tt_cl_cost *c = p->cost;
+    qsort(c, (size_t)p->count, sizeof *c, by_seconds);
+    fprintf(out, "kernels by the %s clock%s\n", p->own_clock ? "device's" : "host's",
+            p->own_clock ? "" : ", which counts what waiting for each takes: this device does not tell its own");
     fprintf(out, "%-18s %8s %10s %10s %6s %10s %6s  %s\n", "kernel", "launches", "ms", "GFLOP/s", "peak", "GB/s", "peak",
             "held up by");
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < p->count; i++) {
         const double flops = c[i].flops / c[i].seconds, bytes = c[i].bytes / c[i].seconds;
         fprintf(out, "%-18s %8d %10.2f %10.1f %5.0f%% %10.1f %5.0f%%  %s\n", c[i].kernel, c[i].launches,
                 1e3 * c[i].seconds, 1e-9 * flops, 100 * flops / peak_flops, 1e-9 * bytes, 100 * bytes / peak_bytes,
                 bottleneck(flops / peak_flops, bytes / peak_bytes));
     }
+    fprintf(out, "%-18s %8s %10.2f  %.1f%% of %.2f ms from the first kernel to the last: the host, and gaps between launches\n",
+            "no kernel", "", 1e3 * p->idle, p->seconds > 0 ? 100 * p->idle / p->seconds : 0, 1e3 * p->seconds);
+    fprintf(out, "longest enqueue    %19.2f\n", 1e3 * p->longest);
 }
 
 /* Runs until the time is up, at least three: the least. */
@@ -55,8 +61,7 @@ static tt_status measure(FILE *out, tt_cl *cl, tt_cl_plan *p, double seconds, tt
     const size_t in_floats = (size_t)f.in_channels * (size_t)f.in_h * (size_t)f.in_w;
     const size_t out_floats = (size_t)f.out_channels * (size_t)f.out_h * (size_t)f.out_w;
     float *in = calloc(in_floats, sizeof *in), *result = malloc(out_floats * sizeof *result);
-    tt_cl_cost *costs = NULL;
-    int count = 0;
+    tt_cl_profile profile = {0};
     double least = 0, flops = 1, bytes = 1;
     tt_status st = in && result ? TT_OK : tt_fail_memory(err, (in_floats + out_floats) * sizeof *in);
     for (size_t i = 0; !st && i < in_floats; i++)
@@ -66,7 +71,7 @@ static tt_status measure(FILE *out, tt_cl *cl, tt_cl_plan *p, double seconds, tt
     if (!st)
         st = least_of_runs(p, in, result, seconds, &least, err);
     if (!st)
-        st = tt_cl_plan_profile(p, in, result, &costs, &count, err);
+        st = tt_cl_plan_profile(p, in, result, &profile, err);
     if (!st) {
         const tt_cl_info *i = tt_cl_about(cl);
         fprintf(out, "%d x %d on %s (driver %s), peak %.0f GFLOP/s and %.0f GB/s\n", f.in_w, f.in_h, i->name, i->driver,
@@ -74,9 +79,9 @@ static tt_status measure(FILE *out, tt_cl *cl, tt_cl_plan *p, double seconds, tt
         fprintf(out, "%.1f ms with both transfers, least of several runs: %.1f GFLOP/s, %.0f%% of the peak; %d launches, "
                 "%.1f MiB\n", 1e3 * least, 1e-9 * f.flops / least, 100 * f.flops / least / flops, f.launches,
                 (double)f.bytes / 1048576);
-        print(out, costs, count, flops, bytes);
+        print(out, &profile, flops, bytes);
     }
-    free(costs);
+    free(profile.cost);
     free(in);
     free(result);
     return st;
@@ -95,7 +100,7 @@ tt_status tt_bench_device(FILE *out, const char *path, const char *const *settin
     if (!st)
         st = tt_network_open_for(&n, context, path, settings, err);
     if (!st)
-        st = tt_cl_plan_new(&plan, n->there, h, w, false, err);
+        st = tt_cl_plan_new(&plan, n->there, h, w, NULL, err);
     if (!st)
         st = measure(out, context->device->cl, plan, o->seconds, err);
     tt_cl_plan_free(plan);

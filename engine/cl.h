@@ -75,10 +75,14 @@ void tt_cl_net_free(tt_cl_net *n); /* accepts NULL */
 tt_cl *tt_cl_net_device(const tt_cl_net *n);
 uint64_t tt_cl_net_bytes(const tt_cl_net *n);
 
-/* h x w input pixels, all maps whole. `only_size`: reckon, take no memory. Borrows n. TT_ERR_MEMORY: the device has not
- * so much, or a part of it is larger than it takes at once. */
-tt_status tt_cl_plan_new(tt_cl_plan **plan, const tt_cl_net *n, int h, int w, bool only_size, tt_error *err);
-void tt_cl_plan_free(tt_cl_plan *p); /* accepts NULL */
+typedef struct tt_cl_plan_options {
+    bool only_size; /* reckon, take no memory */
+    bool ahead;     /* a picture may be started before the one before it is finished: more room for what goes in and out */
+} tt_cl_plan_options;
+/* h x w input pixels, all maps whole. o NULL: zeros. Borrows n. TT_ERR_MEMORY: the device has not so much, or a part of it
+ * is larger than it takes at once. */
+tt_status tt_cl_plan_new(tt_cl_plan **plan, const tt_cl_net *n, int h, int w, const tt_cl_plan_options *o, tt_error *err);
+void tt_cl_plan_free(tt_cl_plan *p); /* accepts NULL; waits for what is under way */
 
 typedef struct tt_cl_plan_facts {
     uint64_t bytes; /* of the device's memory, without the weights */
@@ -95,14 +99,32 @@ void tt_cl_plan_get_facts(const tt_cl_plan *p, tt_cl_plan_facts *f);
  */
 tt_status tt_cl_plan_run(tt_cl_plan *p, const float *in, float *out, const tt_watch *watch, tt_error *err);
 
+/*
+ * The same in two parts, between which the device works and the caller does something else. `in` goes to the device meanwhile
+ * and is borrowed until the end. A start returns when all is enqueued, or half a second's work of it; the rest waits for the
+ * next call. What fails, be it the start, is told by the finish. With `ahead` there may be two starts before a finish: the
+ * second picture is worked on as soon as the first is done. They finish in their order. What `watch` points to must stay until
+ * then; it may be heard in any of these calls.
+ */
+void tt_cl_plan_start(tt_cl_plan *p, const float *in, const tt_watch *watch);
+tt_status tt_cl_plan_finish(tt_cl_plan *p, float *out, tt_error *err);
+
 /* One kernel of a run, measured. */
 typedef struct tt_cl_cost {
     const char *kernel;
     int launches;
     double seconds, flops, bytes;
 } tt_cl_cost;
-/* A run in which the device is waited for after every kernel: the costs of each kernel, free() them. */
-tt_status tt_cl_plan_profile(tt_cl_plan *p, const float *in, float *out, tt_cl_cost **costs, int *count, tt_error *err);
+typedef struct tt_cl_profile {
+    tt_cl_cost *cost; /* of each kernel that ran; free() them */
+    int count;
+    bool own_clock;   /* the device's, so that a kernel's time is its own; else the host's, with what waiting takes */
+    double seconds;   /* from the first kernel's start to the last one's end */
+    double idle;      /* of them no kernel ran */
+    double longest;   /* what was enqueued at once and took longest */
+} tt_cl_profile;
+/* A run of which the times of all kernels are taken. Nothing else may be under way. */
+tt_status tt_cl_plan_profile(tt_cl_plan *p, const float *in, float *out, tt_cl_profile *profile, tt_error *err);
 
 /* Try how kernels are best cut for the device, a line for each way to `tell`, and keep the fastest in o->store: tt_cl_open()
  * takes it from there. */

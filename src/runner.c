@@ -25,7 +25,7 @@ tt_status tt_runner_measure(const tt_network *net, int h, int w, bool rows, uint
 {
     tt_cl_plan *plan = NULL;
     tt_cl_plan_facts f;
-    const tt_status st = tt_cl_plan_new(&plan, net->there, h, w, true, err);
+    const tt_status st = tt_cl_plan_new(&plan, net->there, h, w, &(tt_cl_plan_options){.only_size = true}, err);
     if (st)
         return st;
     tt_cl_plan_get_facts(plan, &f);
@@ -45,7 +45,7 @@ static tt_status plan_here(tt_runner *r, tt_error *err)
 static tt_status plan_there(tt_runner *r, bool rows, tt_error *err)
 {
     tt_cl_plan_facts f;
-    const tt_status st = tt_cl_plan_new(&r->there, r->net->there, r->h, r->w, false, err);
+    const tt_status st = tt_cl_plan_new(&r->there, r->net->there, r->h, r->w, NULL, err);
     if (st || !rows)
         return st;
     tt_cl_plan_get_facts(r->there, &f);

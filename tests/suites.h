@@ -12,6 +12,7 @@
     X(engine_plan) \
     X(engine_strips) \
     X(engine_wino) \
+    X(engine_pace) \
     X(engine_device) \
     X(engine_weights) \
     X(engine_safetensors) \

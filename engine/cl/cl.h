@@ -54,14 +54,15 @@ struct tt_cl {
     cl_platform_id platform;
     cl_device_id device;
     cl_context context;
-    cl_command_queue queue;
+    cl_command_queue queue, transfers; /* kernels; pictures on their way to and from them */
     cl_program program;
     uint8_t key[32]; /* of what is kept of it */
     cl_kernel kernel[TT_CL_KERNEL_COUNT]; /* NULL where the cut has none */
     size_t most_items[TT_CL_KERNEL_COUNT]; /* of a group, as compiled */
     atomic_int ran[TT_CL_KERNEL_COUNT];   /* launches: the self-test leaves none out */
     uint64_t memory;
-    double rate; /* FLOP/s, as last seen: for the length of launches */
+    double rate[TT_CL_KERNEL_COUNT]; /* as last seen: engine/cl/pace.h */
+    const tt_cl_plan *turn;          /* whose launches came last */
     bool tested_now;
 };
 
@@ -113,6 +114,9 @@ bool tt_cl_has_in_it(const char *text, const char *part);
 bool tt_cl_tuned(const tt_cl *cl, const tt_cl_store *store, tt_cl_cut *cut);
 /* Open a device by number with kernels cut so, untested. */
 tt_status tt_cl_open_cut(tt_cl **cl, const char *id, const tt_cl_cut *cut, tt_error *err);
+
+/* engine/cl/run.c: seconds of a clock that only goes forward. */
+double tt_cl_now(void);
 
 static inline int tt_cl_blocks(const tt_cl *cl, int channels)
 {

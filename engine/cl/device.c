@@ -1,5 +1,6 @@
 /* Devices: which there are, which is wanted, how kernels are cut for it, and its opening. */
 #include "engine/cl/cl.h"
+#include "engine/cl/pace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,7 +157,9 @@ static tt_status open_queue(tt_cl *cl, tt_error *err)
     if (!cl->context || e != CL_SUCCESS)
         return tt_cl_fail(err, cl->info.name, "opening it", e);
     cl->queue = cl->api->clCreateCommandQueue(cl->context, cl->device, 0, &e);
-    return cl->queue && e == CL_SUCCESS ? TT_OK : tt_cl_fail(err, cl->info.name, "opening its queue", e);
+    if (cl->queue && e == CL_SUCCESS)
+        cl->transfers = cl->api->clCreateCommandQueue(cl->context, cl->device, 0, &e);
+    return cl->transfers && e == CL_SUCCESS ? TT_OK : tt_cl_fail(err, cl->info.name, "opening its queues", e);
 }
 
 static tt_status usable(const tt_cl *cl, tt_error *err)
@@ -200,7 +203,9 @@ static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, c
     tt_cl *cl = calloc(1, sizeof *cl);
     if (!cl)
         return tt_fail_memory(err, sizeof *cl);
-    *cl = (tt_cl){.api = api, .platform = f->platform, .device = f->device, .info = f->info, .rate = 3e9 /* slower than any device worth it: the first launches are too short, not too long */};
+    *cl = (tt_cl){.api = api, .platform = f->platform, .device = f->device, .info = f->info};
+    for (int i = 0; i < TT_CL_KERNEL_COUNT; i++)
+        cl->rate[i] = TT_CL_FIRST_RATE;
     atomic_init(&cl->users, 1);
     pthread_mutex_init(&cl->lock, NULL);
     cl->cut = cut ? *cut : tt_cl_cut_for(&cl->info, (int)o->cut);
@@ -270,6 +275,8 @@ void tt_cl_free(tt_cl *cl)
         cl->api->clReleaseProgram(cl->program);
     if (cl->queue)
         cl->api->clReleaseCommandQueue(cl->queue);
+    if (cl->transfers)
+        cl->api->clReleaseCommandQueue(cl->transfers);
     if (cl->context)
         cl->api->clReleaseContext(cl->context);
     pthread_mutex_destroy(&cl->lock);

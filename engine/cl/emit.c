@@ -38,6 +38,12 @@ tt_cl_view tt_cl_result_of(const tt_cl_plan *p, const tt_step *s)
     return tt_cl_whole_of(tt_cl_value_of(p, s->out), p->net->net->graph->node[s->out].channels, p->shapes->extent[s->out]);
 }
 
+double tt_cl_view_bytes(const tt_cl_plan *p, const tt_cl_view *v)
+{
+    const tt_cl *cl = p->net->cl;
+    return (double)v->h * v->w * tt_cl_blocks(cl, v->channels) * cl->cut.lanes * sizeof(float);
+}
+
 /* `count` more numbers in the table, zeros; NULL without memory. Good until the next call. */
 static int *more_numbers(tt_cl_plan *p, int count)
 {
@@ -80,9 +86,8 @@ int *tt_cl_launch_new(tt_cl_plan *p, tt_cl_kernel kernel, int numbers, int cols,
                         .blocks = blocks,
                         .rows_an_item = 1,
                         .group = {c->group_x, c->group_y, 1}};
-    l->bytes = 2.0 * cols * rows * blocks * c->lanes * sizeof(float);
-    if (out)
-        *out = l;
+    l->bytes = (double)cols * rows * blocks * c->lanes * sizeof(float);
+    *out = l;
     return t;
 }
 

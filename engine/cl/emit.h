@@ -25,10 +25,14 @@ tt_cl_view tt_cl_result_of(const tt_cl_plan *p, const tt_step *s);
 
 /*
  * A launch whose result is cols x rows x blocks; its numbers up to OWN are set but for OUT and X, the others are zero.
- * They are good until the next launch is made; so is *out (NULL: not wanted). NULL without memory.
+ * They are good until the next launch is made; so is *out, which is said to write its result: what it reads and computes is for
+ * the caller to add. NULL without memory.
  */
 int *tt_cl_launch_new(tt_cl_plan *p, tt_cl_kernel kernel, int numbers, int cols, int rows, int blocks,
                       tt_cl_launch **out);
+
+/* Bytes of a map as a kernel reads or writes it, each value once. */
+double tt_cl_view_bytes(const tt_cl_plan *p, const tt_cl_view *v);
 
 static inline void tt_cl_put_float(int *to, float f)
 {

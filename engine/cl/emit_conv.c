@@ -99,17 +99,19 @@ static bool emit_class(tt_cl_plan *p, const tt_cl_conv *c, int ry, int rx)
     t[CONV_BIAS] = c->layer->bias;
     t[CONV_ACT] = (int)c->act;
     t[CONV_SLOPES] = c->layer->slopes;
-    if (c->fused)
+    if (c->fused) {
         put_fused(p, c, t);
+        l->bytes *= 1 + c->fused->adds; /* as large as the result */
+    }
     t[CONV_PIECES] = c->pieces;
     int channels = 0;
     for (int i = 0; i < c->pieces; i++) {
         tt_cl_put_map(t + CONV_PIECE + PIECE_INTS * i, &c->in[i]);
         t[CONV_PIECE + PIECE_INTS * i + 3] = c->in[i].channels;
+        l->bytes += tt_cl_view_bytes(p, &c->in[i]);
         channels += c->in[i].channels;
     }
     l->flops = 2.0 * taps->kh * taps->kw * channels * c->out.channels * rows * cols;
-    l->bytes = sizeof(float) * ((double)channels * rows * cols + (double)c->out.channels * rows * cols);
     choose_conv(p, taps, c->stride, l);
     return true;
 }
@@ -124,7 +126,8 @@ bool tt_cl_emit_conv(tt_cl_plan *p, const tt_cl_conv *c)
 
 static bool emit_shuffle(tt_cl_plan *p, const tt_cl_view *in, const tt_cl_view *out, int r, const tt_cl_view *add)
 {
-    int *t = tt_cl_launch_new(p, TT_CL_shuffle_up, MOVE_INTS, out->w, out->h, tt_cl_blocks(p->net->cl, out->channels), NULL);
+    tt_cl_launch *l;
+    int *t = tt_cl_launch_new(p, TT_CL_shuffle_up, MOVE_INTS, out->w, out->h, tt_cl_blocks(p->net->cl, out->channels), &l);
     if (!t)
         return false;
     tt_cl_put_map(t + OUT, out);
@@ -134,6 +137,7 @@ static bool emit_shuffle(tt_cl_plan *p, const tt_cl_view *in, const tt_cl_view *
     t[MOVE_ADDS] = add != NULL;
     if (add)
         tt_cl_put_map(t + MOVE_ADD, add);
+    l->bytes += tt_cl_view_bytes(p, in) + (add ? tt_cl_view_bytes(p, add) : 0);
     return true;
 }
 

@@ -23,7 +23,7 @@ static int *attend_launch(tt_cl_plan *p, tt_cl_kernel kernel, int first, int chu
     t[ATTEND_CHUNK] = chunk;
     t[ATTEND_POSITIONS] = n;
     l->flops = flops;
-    l->bytes = (double)n * chunk * sizeof(float);
+    l->bytes = (double)n * chunk * sizeof(float); /* the scores, once */
     l->group[1] = 1;
     *out = l;
     return t;
@@ -49,10 +49,12 @@ static bool attend_chunk_launches(tt_cl_plan *p, int step, int first, int chunk)
     tt_cl_put_map(t + ATTEND_OTHER, &k);
     t[IN_W] = q.w;
     t[ATTEND_CHANNELS] = q.channels;
+    l->bytes += tt_cl_view_bytes(p, &q) * chunk / n + tt_cl_view_bytes(p, &k);
     t = attend_launch(p, TT_CL_softmax, first, chunk, n, chunk, 1, 1, 10 * products, &l);
     if (!t)
         return false;
     tt_cl_put_map(t + OUT, &held);
+    l->bytes *= 2;
     t = attend_launch(p, TT_CL_weigh, first, chunk, n, (chunk + c->pixels - 1) / c->pixels, blocks, 1,
                       products * v.channels, &l);
     if (!t)
@@ -62,6 +64,7 @@ static bool attend_chunk_launches(tt_cl_plan *p, int step, int first, int chunk)
     tt_cl_put_map(t + ATTEND_OTHER, &v);
     t[IN_W] = v.w;
     t[BLOCKS] = blocks;
+    l->bytes += tt_cl_view_bytes(p, &v) + tt_cl_view_bytes(p, &out) * chunk / n;
     l->group[0] = c->beside;
     return true;
 }
@@ -97,6 +100,7 @@ static bool norm_stage(tt_cl_plan *p, const tt_node *n, const tt_cl_layer *layer
     t[NORM_SHIFT] = layer->shift;
     tt_cl_put_float(t + NORM_EPS, n->eps);
     l->blocks = 1; /* an item works all blocks */
+    l->bytes += tt_cl_view_bytes(p, in);
     l->flops = 7.0 * out->channels * out->h * out->w;
     return true;
 }
@@ -117,15 +121,18 @@ static bool window_stage(tt_cl_plan *p, const tt_node *n, const tt_cl_layer *lay
     t[WINDOW_DEPTH] = n->channels / n->heads;
     t[WINDOW_TABLE] = layer->table;
     l->blocks = n->heads;
+    l->bytes += tt_cl_view_bytes(p, in);
     l->flops = 4.0 * n->window * n->window * n->channels * out->h * out->w;
     return true;
 }
 
 static bool act_stage(tt_cl_plan *p, const tt_node *n, const tt_cl_view *in, const tt_cl_view *out)
 {
-    int *t = tt_cl_launch_new(p, TT_CL_map, MAP_INTS, out->w, out->h, tt_cl_blocks(p->net->cl, out->channels), NULL);
+    tt_cl_launch *l;
+    int *t = tt_cl_launch_new(p, TT_CL_map, MAP_INTS, out->w, out->h, tt_cl_blocks(p->net->cl, out->channels), &l);
     if (!t)
         return false;
+    l->bytes += tt_cl_view_bytes(p, in);
     tt_cl_put_map(t + OUT, out);
     tt_cl_put_map(t + X, in);
     t[MAP_MODE] = MODE_ACT;
@@ -135,9 +142,11 @@ static bool act_stage(tt_cl_plan *p, const tt_node *n, const tt_cl_view *in, con
 
 static bool add_stage(tt_cl_plan *p, const tt_cl_view *in, const tt_cl_view *add, const tt_cl_view *out)
 {
-    int *t = tt_cl_launch_new(p, TT_CL_map, MAP_INTS, out->w, out->h, tt_cl_blocks(p->net->cl, out->channels), NULL);
+    tt_cl_launch *l;
+    int *t = tt_cl_launch_new(p, TT_CL_map, MAP_INTS, out->w, out->h, tt_cl_blocks(p->net->cl, out->channels), &l);
     if (!t)
         return false;
+    l->bytes += tt_cl_view_bytes(p, in) + tt_cl_view_bytes(p, add);
     tt_cl_put_map(t + OUT, out);
     tt_cl_put_map(t + X, add);
     tt_cl_put_map(t + MAP_Y, in);

@@ -178,13 +178,16 @@ static tt_status make_buffers(tt_cl_plan *p, tt_error *err)
         cl_mem_flags kind;
         size_t bytes;
     } wanted[] = {{&p->arena, CL_MEM_READ_WRITE, arena_bytes(p)},
-                  {&p->input, CL_MEM_READ_ONLY, input_bytes(p)},
-                  {&p->output, CL_MEM_WRITE_ONLY, output_bytes(p)},
-                  {&p->numbers_there, CL_MEM_READ_ONLY, table_bytes(p)}};
+                  {&p->numbers_there, CL_MEM_READ_ONLY, table_bytes(p)},
+                  {&p->input[0], CL_MEM_READ_ONLY, input_bytes(p)},
+                  {&p->output[0], CL_MEM_WRITE_ONLY, output_bytes(p)},
+                  {&p->input[1], CL_MEM_READ_ONLY, input_bytes(p)},
+                  {&p->output[1], CL_MEM_WRITE_ONLY, output_bytes(p)}};
+    const size_t count = sizeof wanted / sizeof *wanted - (p->ahead ? 0 : 2);
     cl_int e = CL_SUCCESS;
     tt_status st = TT_OK;
     pthread_mutex_lock(&cl->lock);
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted && !st; i++) {
+    for (size_t i = 0; i < count && !st; i++) {
         *wanted[i].to = cl->api->clCreateBuffer(cl->context, wanted[i].kind, wanted[i].bytes, NULL, &e);
         if (!*wanted[i].to || e != CL_SUCCESS)
             st = tt_cl_fail(err, cl->info.name, "making room for the maps", e);
@@ -212,7 +215,10 @@ static tt_status check_memory(const tt_cl_plan *p, tt_error *err)
 static void reckon(tt_cl_plan *p)
 {
     const tt_plan_facts *f = &p->shapes->facts;
-    p->facts = (tt_cl_plan_facts){.bytes = (uint64_t)arena_bytes(p) + input_bytes(p) + output_bytes(p) + table_bytes(p),
+    const uint64_t to_and_fro = (uint64_t)input_bytes(p) + output_bytes(p);
+    for (int i = 0; i < p->launches; i++)
+        p->work += tt_cl_work_of(&p->launch[i]);
+    p->facts = (tt_cl_plan_facts){.bytes = (uint64_t)arena_bytes(p) + table_bytes(p) + (p->ahead ? 2 : 1) * to_and_fro,
                                   .flops = f->flops,
                                   .in_channels = f->in_channels,
                                   .in_h = f->in_h,
@@ -223,18 +229,19 @@ static void reckon(tt_cl_plan *p)
                                   .launches = p->launches};
 }
 
-tt_status tt_cl_plan_new(tt_cl_plan **plan, const tt_cl_net *n, int h, int w, bool only_size, tt_error *err)
+tt_status tt_cl_plan_new(tt_cl_plan **plan, const tt_cl_net *n, int h, int w, const tt_cl_plan_options *o, tt_error *err)
 {
-    const tt_plan_options o = {.strip = TT_WHOLE, .only_size = true};
+    const tt_plan_options sizes = {.strip = TT_WHOLE, .only_size = true};
     const tt_net *net = n->net;
     *plan = NULL;
     tt_cl_plan *p = calloc(1, sizeof *p);
     if (!p)
         return tt_fail_memory(err, sizeof *p);
     p->net = n;
+    p->ahead = o && o->ahead;
     p->regions = net->graph->count + net->steps * TT_CL_TEMPS;
     p->region = calloc((size_t)p->regions, sizeof *p->region);
-    tt_status st = p->region ? tt_plan_new(&p->shapes, net, h, w, &o, err)
+    tt_status st = p->region ? tt_plan_new(&p->shapes, net, h, w, &sizes, err)
                              : tt_fail_memory(err, (size_t)p->regions * sizeof *p->region);
     if (!st) {
         want_regions(p);
@@ -246,7 +253,7 @@ tt_status tt_cl_plan_new(tt_cl_plan **plan, const tt_cl_net *n, int h, int w, bo
         reckon(p);
         st = check_memory(p, err);
     }
-    if (!st && !only_size)
+    if (!st && !(o && o->only_size))
         st = make_buffers(p, err);
     if (st)
         tt_cl_plan_free(p);
@@ -259,7 +266,15 @@ void tt_cl_plan_free(tt_cl_plan *p)
 {
     if (!p)
         return;
-    const cl_mem held[] = {p->arena, p->input, p->output, p->numbers_there};
+    const cl_mem held[] = {p->arena, p->numbers_there, p->input[0], p->output[0], p->input[1], p->output[1]};
+    tt_cl *cl = p->net->cl;
+    if (p->arena) {
+        pthread_mutex_lock(&cl->lock);
+        if (p->jobs)
+            tt_cl_plan_drain(p);
+        cl->turn = cl->turn == p ? NULL : cl->turn;
+        pthread_mutex_unlock(&cl->lock);
+    }
     for (size_t i = 0; i < sizeof held / sizeof *held; i++)
         if (held[i])
             p->net->cl->api->clReleaseMemObject(held[i]);

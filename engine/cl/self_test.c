@@ -248,7 +248,7 @@ static tt_status on_device(tt_cl *cl, const tt_net *net, const tt_graph *g, size
     tt_cl_plan *plan = NULL;
     tt_status st = tt_cl_net_new(&n, cl, net, g, err);
     if (!st)
-        st = tt_cl_plan_new(&plan, n, e.h, e.w, false, err);
+        st = tt_cl_plan_new(&plan, n, e.h, e.w, NULL, err);
     if (!st)
         st = tt_cl_plan_run(plan, in, out, NULL, err);
     tt_cl_plan_free(plan);

@@ -151,7 +151,7 @@ static tt_status timed(tt_cl *cl, const tt_net *net, const tt_graph *g, int side
     tt_cl_plan_facts f;
     tt_status st = tt_cl_net_new(&n, cl, net, g, err);
     if (!st)
-        st = tt_cl_plan_new(&plan, n, side, side, false, err);
+        st = tt_cl_plan_new(&plan, n, side, side, NULL, err);
     *seconds = 1e30;
     for (int i = 0; i < 4 && !st; i++) {
         const double began = now();

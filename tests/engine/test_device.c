@@ -62,50 +62,165 @@ static void on_progress(void *user, double done)
     w->last = done;
 }
 
+/* A network on a device: a convolution, twice as large, a convolution; 3 -> 3 channels. */
+typedef struct small {
+    tt_cl *cl;
+    tt_net *net;
+    tt_cl_net *there;
+    tt_weights weights;
+    tt_graph *graph;
+    unsigned char *bytes;
+    float *values;
+} small;
+
+enum { H = 20, W = 30, IN = 3 * H * W, OUT = 4 * IN };
+
+/* false where there is no device. */
+static bool small_open(small *n, int cut, const char *skipped)
+{
+    tt_error err = {0};
+    tt_kernels k;
+    size_t size;
+    *n = (small){.cl = device_open(cut, skipped)};
+    if (!n->cl)
+        return false;
+    n->values = toy_noise(81, 1);
+    const tt_tensor_out t = {.name = "a.weight", .rank = 4, .shape = {3, 3, 3, 3}, .data = n->values};
+    tt_kernels_init(&k, 0);
+    ck_assert(!tt_safetensors_write(&t, 1, NULL, &n->bytes, &size, &err));
+    ck_assert(!tt_weights_open_memory(&n->weights, n->bytes, size, "toy", &err));
+    tt_build *b = tt_build_new(&n->weights, NULL);
+    const tt_val x = tt_nearest(b, tt_conv(b, tt_input(b, 3), "a"), 2);
+    ck_assert(!tt_build_finish(b, tt_conv(b, x, "a"), &n->graph, &err));
+    ck_assert(!tt_net_new(&n->net, n->graph, &k, &err));
+    ck_assert(!tt_cl_net_new(&n->there, n->cl, n->net, n->graph, &err));
+    return true;
+}
+
+static void small_close(small *n)
+{
+    tt_cl_net_free(n->there);
+    tt_net_free(n->net);
+    tt_graph_free(n->graph);
+    tt_weights_clear(&n->weights);
+    free(n->bytes);
+    free(n->values);
+    tt_cl_free(n->cl);
+}
+
+static tt_cl_plan *small_plan(const small *n, bool ahead)
+{
+    const tt_cl_plan_options o = {.ahead = ahead};
+    tt_cl_plan *plan = NULL;
+    tt_error err = {0};
+    ck_assert_msg(!tt_cl_plan_new(&plan, n->there, H, W, &o, &err), "%s", err.text);
+    return plan;
+}
+
 START_TEST(a_run_is_watched_and_stopped)
 {
     tt_error err = {0};
-    tt_cl *cl = device_open(_i, "watching a device");
-    if (!cl)
+    small n;
+    if (!small_open(&n, _i, "watching a device"))
         return;
-    tt_kernels k;
-    tt_net *net = NULL;
-    tt_cl_net *there = NULL;
-    tt_cl_plan *plan = NULL;
-    tt_weights w = {0};
-    tt_graph *g = NULL;
-    const tt_tensor_out t = {.name = "a.weight", .rank = 4, .shape = {3, 3, 3, 3}, .data = toy_noise(81, 1)};
-    unsigned char *bytes = NULL;
-    size_t size;
-    tt_kernels_init(&k, 0);
-    ck_assert(!tt_safetensors_write(&t, 1, NULL, &bytes, &size, &err));
-    ck_assert(!tt_weights_open_memory(&w, bytes, size, "toy", &err));
-    tt_build *b = tt_build_new(&w, NULL);
-    ck_assert(!tt_build_finish(b, tt_conv(b, tt_input(b, 3), "a"), &g, &err));
-    ck_assert(!tt_net_new(&net, g, &k, &err) && !tt_cl_net_new(&there, cl, net, g, &err));
-    ck_assert_msg(!tt_cl_plan_new(&plan, there, 20, 30, false, &err), "%s", err.text);
-    float *in = toy_noise(1800, 2), *out = toy_noise(1800, 3);
+    tt_cl_plan *plan = small_plan(&n, false);
+    float *in = toy_noise(IN, 2), *out = toy_noise(OUT, 3);
     watcher me = {.last = 0};
     tt_watch watch = {.cancel = &me.cancel, .progress = on_progress, .user = &me};
     ck_assert_msg(!tt_cl_plan_run(plan, in, out, &watch, &err), "%s", err.text);
     ck_assert(fabs(me.last - 1) < 1e-6);
     atomic_store(&me.cancel, 1);
     ck_assert_int_eq(tt_cl_plan_run(plan, in, out, &watch, &err), TT_ERR_CANCELLED);
-    tt_cl_cost *costs = NULL;
-    int count = 0;
-    ck_assert(!tt_cl_plan_profile(plan, in, out, &costs, &count, &err));
-    ck_assert_int_eq(count, 3); /* load, a convolution, store */
-    free(costs);
+    atomic_store(&me.cancel, 0);
+    me.last = 0;
+    ck_assert_msg(!tt_cl_plan_run(plan, in, out, &watch, &err), "after it was stopped: %s", err.text);
     free(in);
     free(out);
     tt_cl_plan_free(plan);
-    tt_cl_net_free(there);
-    tt_net_free(net);
-    tt_graph_free(g);
-    tt_weights_clear(&w);
-    free(bytes);
-    free((void *)t.data);
-    tt_cl_free(cl);
+    small_close(&n);
+}
+END_TEST
+
+START_TEST(a_picture_is_started_before_the_last_is_finished)
+{
+    enum { PICTURES = 5 };
+    tt_error err = {0};
+    small n;
+    float *in[PICTURES], *want[PICTURES], *out = toy_noise(OUT, 3);
+    if (!small_open(&n, _i, "pictures one after the other"))
+        return;
+    tt_cl_plan *one = small_plan(&n, false), *plan = small_plan(&n, true);
+    tt_cl_plan_facts f, g;
+    tt_cl_plan_get_facts(one, &f);
+    tt_cl_plan_get_facts(plan, &g);
+    ck_assert_int_eq(g.bytes - f.bytes, (IN + OUT) * sizeof(float)); /* what goes in and out, once more */
+    for (unsigned i = 0; i < PICTURES; i++) {
+        in[i] = toy_noise(IN, 10 + i);
+        want[i] = toy_noise(OUT, 3);
+        ck_assert_msg(!tt_cl_plan_run(one, in[i], want[i], NULL, &err), "%s", err.text);
+    }
+    ck_assert(memcmp(want[0], want[1], OUT * sizeof *out));
+    tt_cl_plan_start(plan, in[0], NULL);
+    for (int i = 0; i < PICTURES; i++) {
+        if (i + 1 < PICTURES)
+            tt_cl_plan_start(plan, in[i + 1], NULL);
+        ck_assert_msg(!tt_cl_plan_finish(plan, out, &err), "%s", err.text);
+        ck_assert_msg(!memcmp(out, want[i], OUT * sizeof *out), "picture %d", i);
+    }
+    /* the second is stopped, the first is not; and a plan is left while it has both */
+    atomic_int cancel = 1;
+    const tt_watch stopped = {.cancel = &cancel};
+    tt_cl_plan_start(plan, in[0], NULL);
+    tt_cl_plan_start(plan, in[1], &stopped);
+    ck_assert_msg(!tt_cl_plan_finish(plan, out, &err), "%s", err.text);
+    ck_assert(!memcmp(out, want[0], OUT * sizeof *out));
+    ck_assert_int_eq(tt_cl_plan_finish(plan, out, &err), TT_ERR_CANCELLED);
+    tt_cl_plan_start(plan, in[2], NULL);
+    tt_cl_plan_start(plan, in[3], NULL);
+    tt_cl_plan_free(plan);
+    tt_cl_plan_free(one);
+    for (int i = 0; i < PICTURES; i++) {
+        free(in[i]);
+        free(want[i]);
+    }
+    free(out);
+    small_close(&n);
+}
+END_TEST
+
+static const tt_cl_cost *cost_of(const tt_cl_profile *p, const char *kernel)
+{
+    for (int i = 0; i < p->count; i++)
+        if (!strcmp(p->cost[i].kernel, kernel))
+            return &p->cost[i];
+    ck_abort_msg("no %s in the profile", kernel);
+}
+
+START_TEST(a_profile_counts_what_is_moved)
+{
+    const double lanes = _i ? 4 : 16, plane = H * W * sizeof(float); /* three channels are one block of so many */
+    tt_error err = {0};
+    tt_cl_profile p;
+    small n;
+    if (!small_open(&n, _i, "a profile"))
+        return;
+    tt_cl_plan *plan = small_plan(&n, false);
+    float *in = toy_noise(IN, 2), *out = toy_noise(OUT, 3);
+    ck_assert_msg(!tt_cl_plan_profile(plan, in, out, &p, &err), "%s", err.text);
+    ck_assert_int_eq(p.count, 4); /* load, convolutions, nearest, store */
+    ck_assert(cost_of(&p, "load")->bytes == 3 * plane + lanes * plane);
+    ck_assert(cost_of(&p, "nearest")->bytes == lanes * plane + 4 * lanes * plane);
+    ck_assert(cost_of(&p, "store")->bytes == 4 * lanes * plane + 3 * 4 * plane);
+    double busy = 0;
+    for (int i = 0; i < p.count; i++)
+        busy += p.cost[i].seconds;
+    ck_assert(busy > 0 && p.longest > 0 && p.longest <= busy * 1.000001);
+    ck_assert(p.seconds >= busy * 0.999999 && fabs(p.idle - (p.seconds - busy)) <= 1e-6 * p.seconds);
+    free(p.cost);
+    free(in);
+    free(out);
+    tt_cl_plan_free(plan);
+    small_close(&n);
 }
 END_TEST
 
@@ -246,6 +361,8 @@ Suite *suite_engine_device(void)
     add(s, "names", devices_are_told_by_name_and_number, 1, 600);
     add(s, "tune", tuning_is_kept_and_damage_is_no_harm, 1, 600);
     add(s, "watch", a_run_is_watched_and_stopped, DEVICE_CUTS, 600);
+    add(s, "ahead", a_picture_is_started_before_the_last_is_finished, DEVICE_CUTS, 600);
+    add(s, "profile", a_profile_counts_what_is_moved, DEVICE_CUTS, 600);
     if (getenv("TINTYPE_OCLGRIND"))
         add(s, "simulator", kernels_keep_to_what_is_theirs, DEVICE_CUTS * TT_CL_TEST_CASES, 1800);
     return s;

@@ -22,7 +22,7 @@ static nt_map on_device(const tt_cl_net *n, const nt_map *in)
     tt_cl_plan *plan = NULL;
     tt_cl_plan_facts f;
     nt_map out = {0};
-    const tt_status st = tt_cl_plan_new(&plan, n, in->h, in->w, false, &err);
+    const tt_status st = tt_cl_plan_new(&plan, n, in->h, in->w, NULL, &err);
     if (st == TT_ERR_USAGE)
         return out;
     ck_assert_msg(!st, "%s", err.text);

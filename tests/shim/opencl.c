@@ -7,6 +7,12 @@
  *     SHIM_RESULT=nan|constant|wrong   what is read from the device
  *     SHIM_HONEST=N     the first N results that are read are left as they are
  *     SHIM_COUNT=FILE   how many calls there were, written there at the end
+ *     SHIM_ITEM_NS=N    a device of another speed: a work item takes N nanoseconds, one launch after the other, and who waits
+ *                       for them sleeps until they are over; with SHIM_SLOW=NAME those of kernels whose name begins so,
+ *                       and all others nothing
+ *     SHIM_LAUNCHES=FILE  how many launches there were and how many nanoseconds the longest took at that speed
+ *     SHIM_NO_TIMES=1   events do not tell when they ran
+ *     SHIM_TRACE=FILE   the order of transfers: "write" where one is enqueued that nobody waits for, "read" and "have read"
  * The true library is SHIM_TRUE, a path.
  */
 #define _GNU_SOURCE
@@ -15,10 +21,13 @@
 
 #include <dlfcn.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static atomic_long calls, reads;
 
@@ -49,17 +58,102 @@ static void *true_one(const char *name)
     return f;
 }
 
+#define TRUE_ONE(f) ((__typeof__(f) *)true_one(#f))
+
+/* ---- a device of another speed -------------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t lock;
+    long long free_at; /* nanoseconds: when all that is enqueued is over */
+    long long longest;
+    long launches;
+    struct {
+        cl_event event;
+        long long at;
+    } end[64]; /* the last ones, round and round */
+    unsigned ends;
+} slow = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static long long now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void sleep_until(long long at)
+{
+    const struct timespec t = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
+    while (at && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL))
+        ;
+}
+
+static bool is_slow(cl_kernel k)
+{
+    const char *which = getenv("SHIM_SLOW");
+    char name[128] = "";
+    return !which || (TRUE_ONE(clGetKernelInfo)(k, CL_KERNEL_FUNCTION_NAME, sizeof name, name, NULL) == CL_SUCCESS &&
+                      !strncmp(name, which, strlen(which)));
+}
+
+static void launched(cl_kernel k, cl_uint dimensions, const size_t *items, cl_event end)
+{
+    long long took = number("SHIM_ITEM_NS", 0) ? number("SHIM_ITEM_NS", 0) * is_slow(k) : 0;
+    for (cl_uint i = 0; i < dimensions; i++)
+        took *= (long long)items[i];
+    pthread_mutex_lock(&slow.lock);
+    slow.launches++;
+    slow.longest = took > slow.longest ? took : slow.longest;
+    slow.free_at = (slow.free_at > now() ? slow.free_at : now()) + took;
+    if (end) {
+        slow.end[slow.ends % 64].event = end;
+        slow.end[slow.ends++ % 64].at = slow.free_at;
+    }
+    pthread_mutex_unlock(&slow.lock);
+}
+
+/* When this event is over; 0: it was long ago, or the device has its own speed. */
+static long long over_at(cl_event e)
+{
+    long long at = 0;
+    pthread_mutex_lock(&slow.lock);
+    for (int i = 0; i < 64; i++)
+        if (slow.end[i].event == e && slow.end[i].at > at)
+            at = slow.end[i].at;
+    pthread_mutex_unlock(&slow.lock);
+    return number("SHIM_ITEM_NS", 0) ? at : 0;
+}
+
+/* ---- what is told --------------------------------------------------------------------------------------- */
+
+static void trace(const char *what)
+{
+    const char *path = getenv("SHIM_TRACE");
+    FILE *f = path ? fopen(path, "a") : NULL;
+    if (!f)
+        return;
+    fprintf(f, "%s\n", what);
+    fclose(f);
+}
+
 __attribute__((destructor)) static void tell(void)
 {
     const char *path = getenv("SHIM_COUNT");
     FILE *f = path ? fopen(path, "w") : NULL;
-    if (!f)
-        return;
-    fprintf(f, "%ld\n", (long)calls);
-    fclose(f);
+    if (f) {
+        fprintf(f, "%ld\n", (long)calls);
+        fclose(f);
+    }
+    path = getenv("SHIM_LAUNCHES");
+    f = path ? fopen(path, "w") : NULL;
+    if (f) {
+        fprintf(f, "%ld %lld\n", slow.launches, slow.longest);
+        fclose(f);
+    }
 }
 
-#define TRUE_ONE(f) ((__typeof__(f) *)true_one(#f))
+/* ---- the calls ------------------------------------------------------------------------------------------ */
+
 /* Calls that give an error, and calls that give an object and put the error elsewhere. */
 #define PLAIN(f, parameters, arguments)                                                                                \
     cl_int f parameters                                                                                                \
@@ -88,15 +182,7 @@ PLAIN(clGetProgramInfo, (cl_program p, cl_program_info i, size_t n, void *v, siz
 PLAIN(clSetKernelArg, (cl_kernel k, cl_uint i, size_t n, const void *v), (k, i, n, v))
 PLAIN(clGetKernelWorkGroupInfo, (cl_kernel k, cl_device_id d, cl_kernel_work_group_info i, size_t n, void *v, size_t *r),
       (k, d, i, n, v, r))
-PLAIN(clEnqueueNDRangeKernel,
-      (cl_command_queue q, cl_kernel k, cl_uint n, const size_t *o, const size_t *g, const size_t *l, cl_uint w,
-       const cl_event *s, cl_event *e),
-      (q, k, n, o, g, l, w, s, e))
-PLAIN(clEnqueueWriteBuffer,
-      (cl_command_queue q, cl_mem m, cl_bool b, size_t o, size_t n, const void *v, cl_uint w, const cl_event *s, cl_event *e),
-      (q, m, b, o, n, v, w, s, e))
 PLAIN(clFlush, (cl_command_queue q), (q))
-PLAIN(clFinish, (cl_command_queue q), (q))
 MAKER(cl_context, clCreateContext,
       (const cl_context_properties *p, cl_uint n, const cl_device_id *d,
        void(CL_CALLBACK *f)(const char *, const void *, size_t, void *), void *u, cl_int *e),
@@ -110,6 +196,58 @@ MAKER(cl_program, clCreateProgramWithBinary,
       (cl_context c, cl_uint n, const cl_device_id *d, const size_t *l, const unsigned char **b, cl_int *s, cl_int *e),
       (c, n, d, l, b, s, e))
 MAKER(cl_kernel, clCreateKernel, (cl_program p, const char *name, cl_int *e), (p, name, e))
+
+cl_int clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint n, const size_t *o, const size_t *g, const size_t *l,
+                              cl_uint w, const cl_event *s, cl_event *event)
+{
+    const cl_int bad = fails();
+    const cl_int e = bad ? bad : TRUE_ONE(clEnqueueNDRangeKernel)(q, k, n, o, g, l, w, s, event);
+    if (e == CL_SUCCESS)
+        launched(k, n, g, event ? *event : NULL);
+    return e;
+}
+
+cl_int clEnqueueWriteBuffer(cl_command_queue q, cl_mem m, cl_bool b, size_t o, size_t n, const void *v, cl_uint w,
+                            const cl_event *s, cl_event *event)
+{
+    const cl_int bad = fails();
+    if (!b)
+        trace("write");
+    return bad ? bad : TRUE_ONE(clEnqueueWriteBuffer)(q, m, b, o, n, v, w, s, event);
+}
+
+/* Where these fail, the device is lost: it does nothing any more with the host's memory, as after waiting. */
+cl_int clFinish(cl_command_queue q)
+{
+    const cl_int bad = fails(), e = TRUE_ONE(clFinish)(q);
+    pthread_mutex_lock(&slow.lock);
+    const long long at = slow.free_at;
+    pthread_mutex_unlock(&slow.lock);
+    if (number("SHIM_ITEM_NS", 0))
+        sleep_until(at);
+    return bad ? bad : e;
+}
+cl_int clWaitForEvents(cl_uint n, const cl_event *list)
+{
+    const cl_int bad = fails(), e = TRUE_ONE(clWaitForEvents)(n, list);
+    for (cl_uint i = 0; i < n; i++)
+        sleep_until(over_at(list[i]));
+    return bad ? bad : e;
+}
+
+cl_int clGetEventInfo(cl_event event, cl_event_info i, size_t n, void *v, size_t *r)
+{
+    const cl_int bad = fails();
+    const cl_int e = bad ? bad : TRUE_ONE(clGetEventInfo)(event, i, n, v, r);
+    if (e == CL_SUCCESS && v && i == CL_EVENT_COMMAND_EXECUTION_STATUS && *(cl_int *)v == CL_COMPLETE && now() < over_at(event))
+        *(cl_int *)v = CL_RUNNING;
+    return e;
+}
+cl_int clGetEventProfilingInfo(cl_event event, cl_profiling_info i, size_t n, void *v, size_t *r)
+{
+    const cl_int bad = number("SHIM_NO_TIMES", 0) ? CL_PROFILING_INFO_NOT_AVAILABLE : fails();
+    return bad ? bad : TRUE_ONE(clGetEventProfilingInfo)(event, i, n, v, r);
+}
 
 /* Giving back always works, or all tests of leaks would be void. */
 cl_int clReleaseContext(cl_context c)
@@ -127,6 +265,10 @@ cl_int clReleaseMemObject(cl_mem m)
 cl_int clReleaseProgram(cl_program p)
 {
     return TRUE_ONE(clReleaseProgram)(p);
+}
+cl_int clReleaseEvent(cl_event e)
+{
+    return TRUE_ONE(clReleaseEvent)(e);
 }
 cl_int clReleaseKernel(cl_kernel k)
 {
@@ -156,7 +298,9 @@ cl_int clEnqueueReadBuffer(cl_command_queue q, cl_mem m, cl_bool b, size_t o, si
                            cl_event *event)
 {
     const cl_int bad = fails();
+    trace("read");
     const cl_int e = bad ? bad : TRUE_ONE(clEnqueueReadBuffer)(q, m, b, o, n, v, w, s, event);
+    trace("have read");
     const char *result = getenv("SHIM_RESULT");
     float *f = v;
     if (e != CL_SUCCESS || !result || atomic_fetch_add(&reads, 1) < number("SHIM_HONEST", 0))
