@@ -48,7 +48,7 @@ static bool device_fits(const tt_painter *p)
     tt_error why = {0};
     if (!p->n->there || !tt_device_works(p->n->device) ||
         tt_painter_measure(p->c, p->n, p->side / TT_RENDER_UNIT, &here, &flops, &why) ||
-        tt_runner_measure(p->n, p->side, p->side, false, &host, &there, &why) ||
+        tt_runner_measure(p->n, p->side, p->side, TT_WAY_HELD, &host, &there, &why) ||
         (here <= p->c->memory && host <= p->c->memory - here))
         return true; /* or tt_runner_init() says why not */
     tt_fail(&why, TT_ERR_MEMORY, "%s: %.0f MiB for the device are more than the memory budget has left",
@@ -65,7 +65,7 @@ tt_status tt_painter_init(tt_painter *p, tt_context *c, const tt_network *n, int
     *p = (tt_painter){.c = c, .n = n, .side = TT_RENDER_UNIT * render};
     tt_status st = sensible(n, render, err);
     if (!st)
-        st = tt_runner_init(&p->runner, n, p->side, p->side, &o, device_fits(p), false, true, err);
+        st = tt_runner_init(&p->runner, n, p->side, p->side, &o, device_fits(p), TT_WAY_HELD, true, err);
     if (st)
         return st;
     const size_t bytes = (size_t)plane_bytes(p->side);

@@ -53,6 +53,11 @@ bool tt_pass_holds(const tt_pass *p)
     return p->tta || p->route == TT_ROUTE_EACH;
 }
 
+tt_runner_way tt_pass_way(const tt_pass *p)
+{
+    return tt_pass_holds(p) ? TT_WAY_HELD : p->device && tt_pass_tiles(p) > 1 ? TT_WAY_AHEAD : TT_WAY_ROWS;
+}
+
 int tt_pass_runs(const tt_pass *p)
 {
     return (p->tta ? 8 : 1) * (p->route == TT_ROUTE_EACH ? 3 : 1);
@@ -176,7 +181,7 @@ static tt_status measure_plan(tt_pass *p, int h, int w, uint64_t *arena, tt_erro
 static tt_status measure_there(tt_pass *p, int h, int w, uint64_t *beside, tt_error *err)
 {
     uint64_t host = 0, there = 0;
-    const tt_status st = tt_runner_measure(p->net, h, w, !tt_pass_holds(p), &host, &there, err);
+    const tt_status st = tt_runner_measure(p->net, h, w, tt_pass_way(p), &host, &there, err);
     if (st)
         return st;
     if (p->device_most && there > p->device_most)

@@ -10,6 +10,7 @@
 #include "engine/planes.h"
 
 #include "src/context.h"
+#include "src/runner.h"
 #include "src/sink.h"
 #include "src/source.h"
 #include "src/tiles.h"
@@ -81,6 +82,8 @@ tt_span tt_pass_merges(const tt_pass *p);
 int tt_pass_ring(const tt_pass *p);
 /* Whole tiles are held: what goes through the network more than once. */
 bool tt_pass_holds(const tt_pass *p);
+/* How tiles come to the device and go from it. */
+tt_runner_way tt_pass_way(const tt_pass *p);
 /* Times that each tile goes through the network; and the flops of the whole pass. */
 int tt_pass_runs(const tt_pass *p);
 double tt_pass_flops(const tt_pass *p);

@@ -11,6 +11,13 @@
 #include <string.h>
 #include <time.h>
 
+/* A tile that was begun: its place, and who is told how far it is. */
+typedef struct begun_tile {
+    struct run *r;
+    tt_tile down, across;
+    int tile;
+} begun_tile;
+
 /* What one run of a pass works with. */
 typedef struct run {
     tt_pass *p;
@@ -29,10 +36,19 @@ typedef struct run {
     tt_sink sink;
     tt_tile down, across; /* the tile in hand */
     int tile, step; /* for progress: tiles done, and runs of this one */
+    begun_tile begun[TT_RUNNER_BEGUN]; /* tiles that the device has: */
+    int begins, ends; /* how many were begun and ended so far */
     int plane;      /* EACH: the channel in hand */
     double beside;  /* seconds of reading and writing rows */
     bool given;     /* something went on: it cannot be taken back */
 } run;
+
+/* Tiles are numbered row by row. */
+static void tile_at(const tt_pass *p, int tile, tt_tile *down, tt_tile *across)
+{
+    *down = tt_axis_tile(&p->down, tile / p->across.count);
+    *across = tt_axis_tile(&p->across, tile % p->across.count);
+}
 
 /* ---- memory --------------------------------------------------------------------------------------- */
 
@@ -51,7 +67,7 @@ static tt_status plan_tile(const tt_pass *p, int h, int w, tt_runner *runner, tt
 {
     const tt_plan_options o = tt_pass_plan_options(p, h == p->down.tile && w == p->across.tile);
     tt_runner_clear(runner);
-    return tt_runner_init(runner, p->net, h, w, &o, p->device, !tt_pass_holds(p), false, err);
+    return tt_runner_init(runner, p->net, h, w, &o, p->device, tt_pass_way(p), false, err);
 }
 
 /* May the device's lack of memory end the run, to be begun again with smaller tiles? */
@@ -178,13 +194,25 @@ static tt_status read_rows(run *r, int y0, int y1, float *to, tt_error *err)
 
 /* ---- through it ----------------------------------------------------------------------------------- */
 
+/* Of a tile so much is done. */
+static void tell_progress(const run *r, int tile, double done)
+{
+    const tt_pass_watch *w = r->watch;
+    if (w->progress)
+        w->progress(w->user, w->done + w->share * (tile + done) / tt_pass_tiles(r->p));
+}
+
 static void on_progress(void *user, double done)
 {
     const run *r = user;
-    const tt_pass_watch *w = r->watch;
     const int step = r->plane * (r->p->tta ? 8 : 1) + r->step;
-    if (w->progress)
-        w->progress(w->user, w->done + w->share * (r->tile + (step + done) / tt_pass_runs(r->p)) / tt_pass_tiles(r->p));
+    tell_progress(r, r->tile, (step + done) / tt_pass_runs(r->p));
+}
+
+static void on_progress_begun(void *user, double done)
+{
+    const begun_tile *b = user;
+    tell_progress(b->r, b->tile, done);
 }
 
 static double now(void)
@@ -214,12 +242,30 @@ static tt_status give_rows(void *user, int y0, int y1, float *rows, tt_error *er
     return st;
 }
 
-/* The tile through the network, from the picture to the sink. */
-static tt_status through(run *r, tt_error *err)
+/*
+ * Tiles through the network, from the picture to the sink. By the device the next one is begun before this one is ended: while
+ * it is computed, this one's result comes back and goes on.
+ */
+static tt_status begin_tile(run *r, int tile, tt_error *err)
 {
-    const tt_watch watch = {.cancel = r->watch->cancel, .progress = on_progress, .user = r};
+    begun_tile *b = &r->begun[r->begins++ % TT_RUNNER_BEGUN];
+    *b = (begun_tile){.r = r, .tile = tile};
+    tile_at(r->p, tile, &b->down, &b->across);
+    r->down = b->down;
+    r->across = b->across;
+    const tt_watch watch = {.cancel = r->watch->cancel, .progress = on_progress_begun, .user = b};
     const tt_flow flow = {take_rows, give_rows, r};
-    return tt_runner_stream(&r->runner, r->pool, &flow, may_shrink(r), &watch, err);
+    return tt_runner_begin(&r->runner, &flow, &watch, err);
+}
+
+static tt_status end_tile(run *r, tt_error *err)
+{
+    begun_tile *b = &r->begun[r->ends++ % TT_RUNNER_BEGUN];
+    r->down = b->down;
+    r->across = b->across;
+    const tt_watch watch = {.cancel = r->watch->cancel, .progress = on_progress_begun, .user = b};
+    const tt_flow flow = {take_rows, give_rows, r};
+    return tt_runner_end(&r->runner, r->pool, &flow, may_shrink(r), &watch, err);
 }
 
 /*
@@ -413,42 +459,58 @@ static tt_status put_rows(run *r, int y0, int y1, float *rows, tt_error *err)
     return tt_sink_put(&r->sink, kept, p->tile_out_w, plane, from, to, w.x0, w.x0 + w.w, err);
 }
 
-static tt_status run_tile(run *r, int row, int column, tt_error *err)
+/* A tile that goes through the network more than once. */
+static tt_status run_held(run *r, int tile, tt_error *err)
 {
     const tt_pass *p = r->p;
-    r->down = tt_axis_tile(&p->down, row);
-    r->across = tt_axis_tile(&p->across, column);
-    if (r->down.to <= r->down.from || r->across.to <= r->across.from)
-        return TT_OK; /* all of it is extension */
-    const double begun = now();
-    tt_status st;
-    if (p->route == TT_ROUTE_EACH) {
-        st = each_channel(r, err);
-    } else if (p->tta) {
-        st = read_rows(r, 0, p->down.tile, r->in, err);
-        st = st ? st : through_all(r, r->in, err);
-        st = st ? st : put_rows(r, 0, p->tile_out_h, r->mean, err);
-    } else {
-        st = through(r, err);
+    tile_at(p, tile, &r->down, &r->across);
+    if (p->route == TT_ROUTE_EACH)
+        return each_channel(r, err);
+    tt_status st = read_rows(r, 0, p->down.tile, r->in, err);
+    st = st ? st : through_all(r, r->in, err);
+    return st ? st : put_rows(r, 0, p->tile_out_h, r->mean, err);
+}
+
+/* The tile after this one that is not all extension; as many as there are: none. */
+static int next_tile(const tt_pass *p, int tile)
+{
+    tt_tile down, across;
+    while (++tile < tt_pass_tiles(p)) {
+        tile_at(p, tile, &down, &across);
+        if (down.to > down.from && across.to > across.from)
+            break;
     }
-    if (r->watch->network_seconds)
-        *r->watch->network_seconds += now() - begun - r->beside;
-    r->beside = 0;
-    return st;
+    return tile;
+}
+
+static tt_status run_tile(run *r, int next, tt_error *err)
+{
+    const tt_pass *p = r->p;
+    tt_status st = TT_OK;
+    if (tt_pass_holds(p))
+        return run_held(r, r->tile, err);
+    if (r->begins == r->ends)
+        st = begin_tile(r, r->tile, err);
+    if (!st && next < tt_pass_tiles(p) && tt_pass_way(p) == TT_WAY_AHEAD)
+        st = begin_tile(r, next, err);
+    return st ? st : end_tile(r, err);
 }
 
 static tt_status run_tiles(run *r, tt_error *err)
 {
     const tt_pass *p = r->p;
     tt_status st = TT_OK;
-    for (int y = 0; y < p->down.count && !st; y++) {
-        for (int x = 0; x < p->across.count && !st; x++) {
-            if (r->watch->cancel && atomic_load(r->watch->cancel))
-                st = tt_fail(err, TT_ERR_CANCELLED, "stopped as asked");
-            else
-                st = run_tile(r, y, x, err);
-            r->tile++;
-        }
+    for (r->tile = next_tile(p, -1); r->tile < tt_pass_tiles(p) && !st;) {
+        const int next = next_tile(p, r->tile);
+        const double begun = now();
+        if (r->watch->cancel && atomic_load(r->watch->cancel))
+            st = tt_fail(err, TT_ERR_CANCELLED, "stopped as asked");
+        else
+            st = run_tile(r, next, err);
+        if (r->watch->network_seconds)
+            *r->watch->network_seconds += now() - begun - r->beside;
+        r->beside = 0;
+        r->tile = next;
     }
     return st;
 }

@@ -20,18 +20,29 @@ static size_t floats_out(const tt_cl_plan_facts *f)
     return (size_t)f->out_channels * (size_t)f->out_h * (size_t)f->out_w;
 }
 
-tt_status tt_runner_measure(const tt_network *net, int h, int w, bool rows, uint64_t *host, uint64_t *device,
+static bool by_rows(tt_runner_way way)
+{
+    return way != TT_WAY_HELD;
+}
+static uint64_t bytes_of_rows(const tt_cl_plan_facts *f, tt_runner_way way)
+{
+    const uint64_t inputs = way == TT_WAY_AHEAD ? TT_RUNNER_BEGUN : 1;
+    return by_rows(way) ? sizeof(float) * (inputs * floats_in(f) + floats_out(f)) : 0;
+}
+
+tt_status tt_runner_measure(const tt_network *net, int h, int w, tt_runner_way way, uint64_t *host, uint64_t *device,
                             tt_error *err)
 {
+    const tt_cl_plan_options o = {.only_size = true, .ahead = way == TT_WAY_AHEAD};
     tt_cl_plan *plan = NULL;
     tt_cl_plan_facts f;
-    const tt_status st = tt_cl_plan_new(&plan, net->there, h, w, &(tt_cl_plan_options){.only_size = true}, err);
+    const tt_status st = tt_cl_plan_new(&plan, net->there, h, w, &o, err);
     if (st)
         return st;
     tt_cl_plan_get_facts(plan, &f);
     tt_cl_plan_free(plan);
     *device = f.bytes;
-    *host = rows ? sizeof(float) * ((uint64_t)floats_in(&f) + floats_out(&f)) : 0;
+    *host = bytes_of_rows(&f, way);
     if (tt_cl_about(net->device->cl)->unified)
         *host += f.bytes;
     return TT_OK;
@@ -42,35 +53,39 @@ static tt_status plan_here(tt_runner *r, tt_error *err)
     return r->plan ? TT_OK : tt_plan_new(&r->plan, r->net->net, r->h, r->w, &r->o, err);
 }
 
-static tt_status plan_there(tt_runner *r, bool rows, tt_error *err)
+static tt_status plan_there(tt_runner *r, tt_runner_way way, tt_error *err)
 {
+    const tt_cl_plan_options o = {.ahead = way == TT_WAY_AHEAD};
     tt_cl_plan_facts f;
-    const tt_status st = tt_cl_plan_new(&r->there, r->net->there, r->h, r->w, NULL, err);
-    if (st || !rows)
+    const tt_status st = tt_cl_plan_new(&r->there, r->net->there, r->h, r->w, &o, err);
+    if (st || !by_rows(way))
         return st;
     tt_cl_plan_get_facts(r->there, &f);
-    r->in = tt_aligned_malloc(floats_in(&f) * sizeof *r->in);
-    r->out = tt_aligned_malloc(floats_out(&f) * sizeof *r->out);
-    return r->in && r->out ? TT_OK : tt_fail_memory(err, (floats_in(&f) + floats_out(&f)) * sizeof *r->in);
+    bool good = (r->out = tt_aligned_malloc(floats_out(&f) * sizeof *r->out));
+    for (int i = 0; i < (o.ahead ? TT_RUNNER_BEGUN : 1); i++)
+        good = (r->begun[i].in = tt_aligned_malloc(floats_in(&f) * sizeof *r->out)) && good;
+    return good ? TT_OK : tt_fail_memory(err, (size_t)bytes_of_rows(&f, way));
 }
 
 static void leave_device(tt_runner *r)
 {
-    tt_cl_plan_free(r->there);
-    tt_aligned_free(r->in);
+    tt_cl_plan_free(r->there); /* it may still read what is freed next */
+    for (int i = 0; i < TT_RUNNER_BEGUN; i++)
+        tt_aligned_free(r->begun[i].in);
     tt_aligned_free(r->out);
+    memset(r->begun, 0, sizeof r->begun);
     r->there = NULL;
-    r->in = r->out = NULL;
+    r->out = NULL;
 }
 
-tt_status tt_runner_init(tt_runner *r, const tt_network *net, int h, int w, const tt_plan_options *o, bool device, bool rows,
-                         bool excuse, tt_error *err)
+tt_status tt_runner_init(tt_runner *r, const tt_network *net, int h, int w, const tt_plan_options *o, bool device,
+                         tt_runner_way way, bool excuse, tt_error *err)
 {
     tt_error why = {0};
     *r = (tt_runner){.net = net, .h = h, .w = w, .o = *o};
     if (!device || !usable(net))
         return plan_here(r, err);
-    const tt_status st = plan_there(r, rows, &why);
+    const tt_status st = plan_there(r, way, &why);
     if (!st)
         return TT_OK;
     leave_device(r);
@@ -111,27 +126,35 @@ static tt_status look_at(const tt_runner *r, const float *in, const float *out, 
     return TT_OK;
 }
 
-/* *done: the result is there, or the run is over; else it is the processor's turn, and the user knows. */
-static tt_status run_there(tt_runner *r, const float *in, float *out, bool shrink, const tt_watch *watch, bool *done,
-                           tt_error *err)
+/* Finish what the device has. *done: the result is there, or the run is over; else it is the processor's turn, and the user
+ * knows. */
+static tt_status finish_there(tt_runner *r, const float *in, float *out, bool shrink, bool *done, tt_error *err)
 {
     tt_device *d = r->net->device;
     tt_error why = {0};
     *done = true;
-    tt_status st = tt_cl_plan_run(r->there, in, out, watch, &why);
+    tt_status st = tt_cl_plan_finish(r->there, out, &why);
     if (!st)
         st = look_at(r, in, out, &why);
     if (!st)
         return TT_OK;
     if (st == TT_ERR_CANCELLED)
         return tt_fail(err, st, "%s", why.text);
-    const bool last = atomic_fetch_add(&d->failed, 1) + 1 >= TT_DEVICE_CHANCES;
+    const int failed = atomic_fetch_add(&d->failed, 1) + 1;
+    const bool last = failed >= TT_DEVICE_CHANCES;
     if (d->only || (shrink && !last && st == TT_ERR_MEMORY))
         return tt_fail(err, st, "%s", why.text);
-    tt_device_excuse(d, &why, last ? "it failed too often, and the processor does the rest of the work"
-                                   : "the processor does this part of the work");
+    if (failed <= TT_DEVICE_CHANCES) /* what was begun before that is no news */
+        tt_device_excuse(d, &why, last ? "it failed too often, and the processor does the rest of the work"
+                                       : "the processor does this part of the work");
     *done = false;
     return TT_OK;
+}
+
+static tt_status run_here(tt_runner *r, tt_pool *pool, const float *in, float *out, const tt_watch *watch, tt_error *err)
+{
+    const tt_status st = plan_here(r, err);
+    return st ? st : tt_plan_run(r->plan, pool, in, out, watch, err);
 }
 
 tt_status tt_runner_run(tt_runner *r, tt_pool *pool, const float *in, float *out, bool shrink, const tt_watch *watch,
@@ -139,25 +162,51 @@ tt_status tt_runner_run(tt_runner *r, tt_pool *pool, const float *in, float *out
 {
     bool done = false;
     tt_status st = TT_OK;
-    if (r->there && usable(r->net))
-        st = run_there(r, in, out, shrink, watch, &done, err);
-    if (st || done)
-        return st;
-    st = plan_here(r, err);
-    return st ? st : tt_plan_run(r->plan, pool, in, out, watch, err);
+    if (r->there && usable(r->net)) {
+        tt_cl_plan_start(r->there, in, watch);
+        st = finish_there(r, in, out, shrink, &done, err);
+    }
+    return st || done ? st : run_here(r, pool, in, out, watch, err);
+}
+
+tt_status tt_runner_begin(tt_runner *r, const tt_flow *flow, const tt_watch *watch, tt_error *err)
+{
+    r->first = r->count ? r->first : 0; /* the only place unless AHEAD */
+    tt_runner_begun *b = &r->begun[(r->first + r->count) % TT_RUNNER_BEGUN];
+    tt_cl_plan_facts f;
+    tt_status st = TT_OK;
+    b->there = r->there && usable(r->net);
+    if (b->there) {
+        tt_cl_plan_get_facts(r->there, &f);
+        st = flow->take(flow->user, 0, f.in_h, b->in, err);
+    }
+    if (!st && b->there)
+        tt_cl_plan_start(r->there, b->in, watch);
+    r->count += !st;
+    return st;
+}
+
+tt_status tt_runner_end(tt_runner *r, tt_pool *pool, const tt_flow *flow, bool shrink, const tt_watch *watch, tt_error *err)
+{
+    tt_runner_begun *b = &r->begun[r->first];
+    tt_cl_plan_facts f;
+    bool done;
+    r->first = (r->first + 1) % TT_RUNNER_BEGUN;
+    r->count--;
+    if (!b->there) {
+        const tt_status st = plan_here(r, err);
+        return st ? st : tt_plan_stream(r->plan, pool, flow, watch, err);
+    }
+    tt_cl_plan_get_facts(r->there, &f);
+    tt_status st = finish_there(r, b->in, r->out, shrink, &done, err);
+    if (!st && !done)
+        st = run_here(r, pool, b->in, r->out, watch, err);
+    return st ? st : flow->give(flow->user, 0, f.out_h, r->out, err);
 }
 
 tt_status tt_runner_stream(tt_runner *r, tt_pool *pool, const tt_flow *flow, bool shrink, const tt_watch *watch,
                            tt_error *err)
 {
-    tt_cl_plan_facts f;
-    if (!r->there || !usable(r->net)) {
-        const tt_status st = plan_here(r, err);
-        return st ? st : tt_plan_stream(r->plan, pool, flow, watch, err);
-    }
-    tt_cl_plan_get_facts(r->there, &f);
-    tt_status st = flow->take(flow->user, 0, f.in_h, r->in, err);
-    if (!st)
-        st = tt_runner_run(r, pool, r->in, r->out, shrink, watch, err);
-    return st ? st : flow->give(flow->user, 0, f.out_h, r->out, err);
+    const tt_status st = tt_runner_begin(r, flow, watch, err);
+    return st ? st : tt_runner_end(r, pool, flow, shrink, watch, err);
 }

@@ -9,18 +9,35 @@
 #include "engine/plan.h"
 #include "src/context.h"
 
+/* How its pictures come and go. */
+typedef enum tt_runner_way {
+    TT_WAY_HELD,  /* whole: tt_runner_run() */
+    TT_WAY_ROWS,  /* by rows: tt_runner_stream() */
+    TT_WAY_AHEAD, /* by rows, and the device has the next one while this one goes on: tt_runner_begin(), tt_runner_end() */
+} tt_runner_way;
+
+/* A picture that was begun, and what became of it so far. */
+typedef struct tt_runner_begun {
+    bool there; /* the device works on it */
+    float *in;
+} tt_runner_begun;
+
+enum { TT_RUNNER_BEGUN = 2 };
+
 typedef struct tt_runner {
     const tt_network *net;
     int h, w;
     tt_plan_options o; /* for the processor */
     tt_cl_plan *there; /* on the device; NULL: the processor does it */
-    float *in, *out;   /* on their way to the device and back, where rows come and go */
+    tt_runner_begun begun[TT_RUNNER_BEGUN]; /* what they hold is there where rows come and go; the second one with AHEAD */
+    int first, count;  /* the oldest of them, and how many were begun and not ended */
+    float *out;
     tt_plan *plan;     /* NULL until the processor is wanted */
 } tt_runner;
 
 /* Bytes of the host, and of the device, that a run of this size by the device takes. TT_ERR_MEMORY: the device has not so
- * much; TT_ERR_UNSUPPORTED: it does not know an operation. `rows`: tt_runner_stream() will be called. */
-tt_status tt_runner_measure(const tt_network *net, int h, int w, bool rows, uint64_t *host, uint64_t *device,
+ * much; TT_ERR_UNSUPPORTED: it does not know an operation. */
+tt_status tt_runner_measure(const tt_network *net, int h, int w, tt_runner_way way, uint64_t *host, uint64_t *device,
                             tt_error *err);
 
 /*
@@ -28,8 +45,8 @@ tt_status tt_runner_measure(const tt_network *net, int h, int w, bool rows, uint
  * it; with `excuse` the former is told to the user instead, and the processor takes over (unless the device alone may do
  * it).
  */
-tt_status tt_runner_init(tt_runner *r, const tt_network *net, int h, int w, const tt_plan_options *o, bool device, bool rows,
-                         bool excuse, tt_error *err);
+tt_status tt_runner_init(tt_runner *r, const tt_network *net, int h, int w, const tt_plan_options *o, bool device,
+                         tt_runner_way way, bool excuse, tt_error *err);
 void tt_runner_clear(tt_runner *r); /* accepts zeros */
 
 /*
@@ -39,6 +56,15 @@ void tt_runner_clear(tt_runner *r); /* accepts zeros */
 tt_status tt_runner_stream(tt_runner *r, tt_pool *pool, const tt_flow *flow, bool shrink, const tt_watch *watch,
                            tt_error *err);
 tt_status tt_runner_run(tt_runner *r, tt_pool *pool, const float *in, float *out, bool shrink, const tt_watch *watch,
+                        tt_error *err);
+
+/*
+ * tt_runner_stream() in two parts. The device works between them, and the next picture may be begun before this one is ended:
+ * two at most, ended in their order. By the processor all is done at the end, or at the beginning nothing is taken. A status of
+ * the beginning is one of flow->take; then nothing was begun. What watch and flow->user point to must stay until the end.
+ */
+tt_status tt_runner_begin(tt_runner *r, const tt_flow *flow, const tt_watch *watch, tt_error *err);
+tt_status tt_runner_end(tt_runner *r, tt_pool *pool, const tt_flow *flow, bool shrink, const tt_watch *watch,
                         tt_error *err);
 
 #endif

@@ -325,7 +325,7 @@ static tt_status run_there(tt_context *c, const tt_network *n, const float *in, 
     tt_plan_free(k.plan);
     if (!within_budget(c, n, &k.facts))
         return over_budget(c, n, &k.facts, err);
-    st = tt_runner_init(&r, n, h, w, &real, true, false, true, err);
+    st = tt_runner_init(&r, n, h, w, &real, true, TT_WAY_HELD, true, err);
     if (!st)
         st = tt_runner_run(&r, c->pool, in, out, false, &watch, err);
     tt_runner_clear(&r);

@@ -7,6 +7,8 @@
 #include "tests/src/program.h"
 
 #include "src/colorize.h"
+#include "src/device.h"
+#include "src/runner.h"
 #include "tests/engine/device.h"
 #include "tests/golden.h"
 
@@ -329,38 +331,187 @@ START_TEST(limits_are_heeded)
 }
 END_TEST
 
+/* Where `what` begins for the n-th time in the trace, in lines; -1: nowhere. */
+static int line_of(const char *trace, const char *what, int n)
+{
+    int line = 0;
+    for (const char *p = trace; *p; p += strcspn(p, "\n") + 1, line++)
+        if (!strncmp(p, what, strlen(what)) && p[strlen(what)] == '\n' && !--n)
+            return line;
+    return -1;
+}
+
+/* Of a picture in tiles the next one is on its way to the device before the last one's result is there, and not two. */
+START_TEST(tiles_overlap)
+{
+    static const char *const weights = "srcnn/955_zero/weights.safetensors";
+    const char *device = device_name("tiles that overlap");
+    size_t size;
+    if (!device || !use_shim("tiles that overlap"))
+        return;
+    prepare("overlap");
+    pg_picture("in.png", 60, 160, 3, 8);
+    pg_run r = RUN("upscale", "in.png", "-o", "whole.png", "--device", device, "-m", golden_path(weights), "--scale", "2");
+    EXPECT(r, 0, "");
+    setenv("SHIM_TRACE", pg_at("trace"), 1);
+    r = RUN("upscale", "in.png", "-o", "out.png", "--device", device, "-m", golden_path(weights), "--scale", "2",
+            "--device-memory", "4M", "-v");
+    EXPECT(r, 0, "; on ");
+    char *trace = pg_contents("trace", &size), *whole, *tiles;
+    ck_assert_int_ge(line_of(trace, "read", 3), 0); /* three tiles at least */
+    for (int i = 1; line_of(trace, "read", i) >= 0; i++) {
+        const int next = line_of(trace, "write", i + 1), after = line_of(trace, "write", i + 2);
+        ck_assert_msg(next < line_of(trace, "read", i), "tile %d: %s", i, trace);
+        ck_assert_msg(after < 0 || after > line_of(trace, "have read", i), "tile %d: %s", i, trace);
+    }
+    size_t a, b;
+    whole = pg_contents("whole.png", &a);
+    tiles = pg_contents("out.png", &b);
+    ck_assert_msg(a == b && !memcmp(whole, tiles, a), "tiles are another picture");
+    free(trace);
+    free(whole);
+    free(tiles);
+}
+END_TEST
+
+/* ... and that is in what is reckoned beforehand. */
+START_TEST(tiles_that_overlap_are_reckoned_with)
+{
+    static const char *const weights = "srcnn/955_zero/weights.safetensors";
+    const char *device = device_name("what overlap takes");
+    tt_error err = {0};
+    uint64_t host[3], there[3];
+    if (!device)
+        return;
+    tt_context *c = context(device, 0, fail_with, (void *)weights);
+    tt_network *n = network(c, weights);
+    for (int way = 0; way < 3; way++)
+        ck_assert_msg(!tt_runner_measure(n, 50, 40, (tt_runner_way)way, &host[way], &there[way], &err), "%s", err.text);
+    const uint64_t plane = 50 * 40 * sizeof(float), shared = tt_cl_about(n->device->cl)->unified ? 2 * plane : 0;
+    ck_assert_uint_eq(there[TT_WAY_ROWS], there[TT_WAY_HELD]);
+    ck_assert_uint_eq(there[TT_WAY_AHEAD], there[TT_WAY_ROWS] + 2 * plane);
+    ck_assert_uint_eq(host[TT_WAY_ROWS], host[TT_WAY_HELD] + 2 * plane);
+    ck_assert_uint_eq(host[TT_WAY_AHEAD], host[TT_WAY_ROWS] + plane + shared);
+    tt_network_free(n);
+    tt_context_free(c);
+}
+END_TEST
+
+/*
+ * A device on which convolutions take 100 times as long as anything seen, and all else nothing: no enqueue of them takes more
+ * than 100 ms. The shim reckons that from work items, so it is the same however busy the machine is.
+ */
+START_TEST(no_enqueue_is_long)
+{
+    const char *device = device_name("long enqueues");
+    size_t size;
+    long launches;
+    long long longest;
+    if (!device || !use_shim("long enqueues"))
+        return;
+    prepare("long");
+    pg_picture("in.png", 48, 48, 1, 8);
+    setenv("SHIM_ITEM_NS", "1000000", 1);
+    setenv("SHIM_SLOW", "conv", 1);
+    setenv("SHIM_LAUNCHES", pg_at("launches"), 1);
+    pg_run r = RUN("upscale", "in.png", "-o", "out.png", "--device", device, "--scale", "2", "-m",
+                   golden_path("srcnn/955_zero/weights.safetensors"));
+    EXPECT(r, 0, "");
+    char *text = pg_contents("launches", &size);
+    ck_assert_int_eq(sscanf(text, "%ld %lld", &launches, &longest), 2);
+    ck_assert_msg(longest > 1000000 && longest <= 100000000, "%lld ns, %ld launches", longest, launches);
+    ck_assert_msg(launches < 300, "cut to pieces: %ld launches", launches);
+    free(text);
+}
+END_TEST
+
+/* A profile has its times from the device, or says that it has not. */
+START_TEST(a_profile_says_whose_clock_it_has)
+{
+    const char *device = device_name("profiles");
+    const char *weights = golden_path("srcnn/955_zero/weights.safetensors");
+    if (!device || !use_shim("profiles"))
+        return;
+    prepare("profile");
+    pg_run r = RUN("bench", "-m", weights, "--device", device, "--seconds", "0.1", "--size", "40x30");
+    EXPECT(r, 0, "");
+    ck_assert_msg(strstr(r.out, "kernels by the device's clock\n") && strstr(r.out, "no kernel"), "%s", r.out);
+    setenv("SHIM_NO_TIMES", "1", 1);
+    r = RUN("bench", "-m", weights, "--device", device, "--seconds", "0.1", "--size", "40x30");
+    EXPECT(r, 0, "");
+    ck_assert_msg(strstr(r.out, "kernels by the host's clock, which counts what waiting"), "%s", r.out);
+}
+END_TEST
+
 /* The k-th call fails, or that and all after it: the picture is right, and nothing is said that is not true. */
 enum { PARTS = 6 };
-START_TEST(any_call_may_fail)
+
+static void calls_fail(int part, long every, pg_run (*run)(void), int tolerance)
 {
     static const char *const errors[] = {"-5", "-4", "-36"}; /* memory, memory, a lost queue */
-    if (!use_shim("calls that fail"))
-        return;
-    char name[16], k[32];
-    snprintf(name, sizeof name, "calls%d", _i);
-    prepare(name);
-    setenv("SHIM_GPU", "1", 1);
-    pg_run r = BY("--device", "gpu");
-    EXPECT(r, 0, ""); /* tested and kept */
-    setenv("SHIM_COUNT", pg_at("count"), 1);
-    r = BY("--device", "gpu");
-    EXPECT(r, 0, "");
+    char k[32];
     size_t size;
+    setenv("SHIM_COUNT", pg_at("count"), 1);
+    pg_run r = run();
+    EXPECT(r, 0, "");
     char *count = pg_contents("count", &size);
     const long calls = strtol(count, NULL, 10);
     free(count);
     unsetenv("SHIM_COUNT");
     ck_assert_int_gt(calls, 50);
-    for (long i = 1 + _i; i <= calls; i += PARTS) {
+    for (long i = 1 + part * every; i <= calls; i += PARTS * every) {
         snprintf(k, sizeof k, "%ld", i);
         setenv("SHIM_FAIL", k, 1);
         setenv("SHIM_ERROR", errors[i % 3], 1);
-        setenv("SHIM_FOREVER", i % 2 ? "1" : "0", 1);
+        setenv("SHIM_FOREVER", i / 3 % 2 ? "1" : "0", 1);
         unlink(pg_at("out.png"));
-        r = BY("--device", "gpu");
-        ck_assert_msg(r.code == 0 && off_by("out.png") <= 1, "call %ld of %ld: code %d, signal %d: %s", i, calls, r.code,
-                      r.signal, r.err);
+        r = run();
+        ck_assert_msg(r.code == 0 && off_by("out.png") <= tolerance, "call %ld of %ld: code %d, signal %d: %s", i, calls,
+                      r.code, r.signal, r.err);
     }
+}
+
+static pg_run usual(void)
+{
+    return BY("--device", "gpu");
+}
+
+START_TEST(any_call_may_fail)
+{
+    char name[16];
+    if (!use_shim("calls that fail"))
+        return;
+    snprintf(name, sizeof name, "calls%d", _i);
+    prepare(name);
+    setenv("SHIM_GPU", "1", 1);
+    pg_run r = usual();
+    EXPECT(r, 0, ""); /* tested and kept */
+    calls_fail(_i, 1, usual, 1);
+}
+END_TEST
+
+/* The same where two tiles are on their way at a time. */
+static pg_run in_tiles(void)
+{
+    return RUN("upscale", "in.png", "-o", "out.png", "--device", "opencl:0.0", "-m",
+               golden_path("srcnn/955_zero/weights.safetensors"), "--scale", "2", "--device-memory", "1M");
+}
+
+START_TEST(any_call_may_fail_in_tiles)
+{
+    char name[16];
+    if (!use_shim("calls that fail, in tiles"))
+        return;
+    snprintf(name, sizeof name, "tiles%d", _i);
+    prepare(name);
+    pg_picture("in.png", 30, 64, 3, 8);
+    pg_run r = RUN("upscale", "in.png", "-o", "cpu.png", "--overwrite", "--device", "cpu", "--scale", "2", "-m",
+                   golden_path("srcnn/955_zero/weights.safetensors"));
+    EXPECT(r, 0, "");
+    r = in_tiles();
+    EXPECT(r, 0, "");
+    unlink(pg_at("out.png"));
+    calls_fail(_i, 1, in_tiles, 1);
 }
 END_TEST
 
@@ -487,6 +638,11 @@ Suite *suite_src_device(void)
     add(s, "wrong", a_device_that_computes_wrongly_is_not_used, 1);
     add(s, "limits", limits_are_heeded, 1);
     add(s, "calls", any_call_may_fail, PARTS);
+    add(s, "overlap", tiles_overlap, 1);
+    add(s, "reckoned", tiles_that_overlap_are_reckoned_with, 1);
+    add(s, "long", no_enqueue_is_long, 1);
+    add(s, "profile", a_profile_says_whose_clock_it_has, 1);
+    add(s, "tiles", any_call_may_fail_in_tiles, PARTS);
     add(s, "damage", damaged_kernels_are_compiled_again, 1);
     add(s, "no cache", a_cache_is_not_needed, 1);
     add(s, "no driver", no_driver_is_normal, 1);
