@@ -39,7 +39,7 @@ typedef struct run {
     begun_tile begun[TT_RUNNER_BEGUN]; /* tiles that the device has: */
     int begins, ends; /* how many were begun and ended so far */
     int plane;      /* EACH: the channel in hand */
-    double beside;  /* seconds of reading and writing rows */
+    double beside;  /* seconds of reading and writing rows in which the network had nothing to do */
     bool given;     /* something went on: it cannot be taken back */
 } run;
 
@@ -229,7 +229,7 @@ static tt_status take_rows(void *user, int y0, int y1, float *to, tt_error *err)
     run *r = user;
     const double begun = now();
     const tt_status st = read_rows(r, y0, y1, to, err);
-    r->beside += now() - begun;
+    r->beside += tt_runner_is_busy(&r->runner) ? 0 : now() - begun;
     return st;
 }
 
@@ -238,7 +238,7 @@ static tt_status give_rows(void *user, int y0, int y1, float *rows, tt_error *er
     run *r = user;
     const double begun = now();
     const tt_status st = put_rows(r, y0, y1, rows, err);
-    r->beside += now() - begun;
+    r->beside += tt_runner_is_busy(&r->runner) ? 0 : now() - begun;
     return st;
 }
 

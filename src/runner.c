@@ -186,6 +186,14 @@ tt_status tt_runner_begin(tt_runner *r, const tt_flow *flow, const tt_watch *wat
     return st;
 }
 
+bool tt_runner_is_busy(const tt_runner *r)
+{
+    for (int i = 0; i < r->count; i++)
+        if (r->begun[(r->first + i) % TT_RUNNER_BEGUN].there)
+            return true;
+    return false;
+}
+
 tt_status tt_runner_end(tt_runner *r, tt_pool *pool, const tt_flow *flow, bool shrink, const tt_watch *watch, tt_error *err)
 {
     tt_runner_begun *b = &r->begun[r->first];

@@ -64,6 +64,8 @@ tt_status tt_runner_run(tt_runner *r, tt_pool *pool, const float *in, float *out
  * the beginning is one of flow->take; then nothing was begun. What watch and flow->user point to must stay until the end.
  */
 tt_status tt_runner_begin(tt_runner *r, const tt_flow *flow, const tt_watch *watch, tt_error *err);
+/* Is there a picture that was begun and not ended, on the device? */
+bool tt_runner_is_busy(const tt_runner *r);
 tt_status tt_runner_end(tt_runner *r, tt_pool *pool, const tt_flow *flow, bool shrink, const tt_watch *watch,
                         tt_error *err);
 

@@ -15,7 +15,7 @@ typedef struct tt_report {
     int overlap;               /* input pixels on each side */
     uint64_t planned_bytes;    /* most memory beside the program: pictures, planes, arena, weights */
     double flops;
-    double network_seconds;    /* 0 for an estimate */
+    double network_seconds;    /* in which there was work for it; 0 for an estimate */
 } tt_report;
 
 /* Who takes the result: first its size and metadata (no samples; they stay until the last row), then its rows from the top. */
