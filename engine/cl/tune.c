@@ -2,7 +2,6 @@
  * How kernels are best cut for a device: a few ways are tried on a layer of 64 channels, and the fastest is kept in the
  * store, for this device, driver and program. Without that cut_for() in device.c guesses.
  */
-#define _POSIX_C_SOURCE 200809L /* clock_gettime() */
 #include "engine/cl/cl.h"
 
 #include "engine/weights.h"
@@ -11,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 extern const char tt_cl_source[];
 
@@ -108,13 +106,6 @@ static void keep(const tt_cl *cl, const tt_cl_store *store, const tt_cl_cut *cut
 
 enum { CHANNELS = 64, SIDE_CPU = 96, SIDE_GPU = 512 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* 3 -> 64 -> 64 -> 64 -> 3 channels, so that most of the work is what most networks' is. */
 static tt_val describe(tt_build *b)
 {
@@ -154,9 +145,9 @@ static tt_status timed(tt_cl *cl, const tt_net *net, const tt_graph *g, int side
         st = tt_cl_plan_new(&plan, n, side, side, NULL, err);
     *seconds = 1e30;
     for (int i = 0; i < 4 && !st; i++) {
-        const double began = now();
+        const double began = tt_cl_now();
         st = tt_cl_plan_run(plan, picture, picture + 3 * side * side, NULL, err);
-        const double took = now() - began;
+        const double took = tt_cl_now() - began;
         *seconds = took < *seconds ? took : *seconds;
     }
     if (!st) {
