@@ -156,7 +156,7 @@ static void learn(tt_cl_plan *p, const tt_cl_round *r, double seconds)
     }
 }
 
-/* Has it ended before it is waited for? Then nobody knows when. */
+/* Has it ended before it is waited for? Then nobody knows when, only that it was before now. */
 static bool ended(const tt_cl_plan *p, cl_event e)
 {
     cl_int status = CL_COMPLETE;
@@ -177,7 +177,7 @@ static void end_round(tt_cl_plan *p)
         fail(p, job, "the work", e);
         return;
     }
-    if (!late && p->began > 0)
+    if (p->began > 0 && (!late || t - p->began < r.seconds))
         learn(p, &r, t - p->began);
     release_event(p, &r.end);
     p->first_round = (p->first_round + 1) % TT_CL_ROUNDS;
