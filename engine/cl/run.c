@@ -202,16 +202,20 @@ static void try_rows(tt_cl_plan *p, tt_cl_job *job, tt_cl_round *r, int rows)
     tt_cl_launch *l = &p->launch[job->next];
     const double work = tt_cl_work_of(l) * rows / l->rows;
     end_rounds(p);
-    cl_int e = job->st ? CL_SUCCESS : cl->api->clFinish(cl->queue);
-    const double began = tt_cl_now();
-    if (!job->st && e == CL_SUCCESS)
-        e = tt_cl_enqueue(p, l, cl->queue, r->job, job->row, rows, job->written ? &job->written : NULL, NULL);
-    if (!job->st && e == CL_SUCCESS)
-        e = cl->api->clFinish(cl->queue);
-    if (e != CL_SUCCESS)
-        fail(p, job, tt_cl_kernel_names[l->kernel], e);
     if (job->st)
         return;
+    cl_int e = job->written ? cl->api->clWaitForEvents(1, &job->written) : CL_SUCCESS;
+    if (e == CL_SUCCESS)
+        e = cl->api->clFinish(cl->queue);
+    const double began = tt_cl_now();
+    if (e == CL_SUCCESS)
+        e = tt_cl_enqueue(p, l, cl->queue, r->job, job->row, rows, NULL, NULL);
+    if (e == CL_SUCCESS)
+        e = cl->api->clFinish(cl->queue);
+    if (e != CL_SUCCESS) {
+        fail(p, job, tt_cl_kernel_names[l->kernel], e);
+        return;
+    }
     tt_cl_pace_tried(&l->pace, &cl->rate[l->kernel], work, tt_cl_now() - began);
     release_event(p, &job->written);
     job->row += rows;
