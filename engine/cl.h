@@ -75,7 +75,11 @@ void tt_cl_net_free(tt_cl_net *n); /* accepts NULL */
 tt_cl *tt_cl_net_device(const tt_cl_net *n);
 uint64_t tt_cl_net_bytes(const tt_cl_net *n);
 
+/* tt_net_get_tiling() as the device computes: tiles of a picture of h x w that give the bits of the whole. */
+tt_status tt_cl_net_get_tiling(const tt_cl_net *n, int h, int w, tt_net_tiling *t, tt_error *err);
+
 typedef struct tt_cl_plan_options {
+    int whole_h, whole_w; /* the plan is for a tile of a picture of this size and gives its bits; 0: of no other */
     bool only_size; /* reckon, take no memory */
     bool ahead;     /* a picture may be started before the one before it is finished: more room for what goes in and out */
 } tt_cl_plan_options;

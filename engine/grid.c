@@ -67,7 +67,7 @@ void tt_net_reach(const tt_graph *g, tt_reach *reach)
  */
 enum { LARGE = 320 };
 
-tt_status tt_net_ways(const tt_net *net, const tt_extent *extent, tt_conv_choice conv, tt_way *way, tt_error *err)
+tt_status tt_net_skew(const tt_net *net, const tt_extent *extent, tt_way *way, tt_error *err)
 {
     const tt_graph *g = net->graph;
     tt_reach *reach = calloc((size_t)g->count, sizeof *reach);
@@ -76,14 +76,20 @@ tt_status tt_net_ways(const tt_net *net, const tt_extent *extent, tt_conv_choice
     tt_net_reach(g, reach);
     const bool large = extent[g->input].h >= LARGE || extent[g->input].w >= LARGE;
     for (int i = 0; i < net->steps; i++) {
-        const int node = (int)(net->step[i].node - g->node);
-        const tt_reach *r = &reach[node];
-        way[i] = (tt_way){tt_wino_choose(net, &net->step[i], extent[node], conv), 0};
+        const tt_reach *r = &reach[net->step[i].node - g->node];
+        way[i].before = 0;
         if (way[i].form != TT_WINO_NONE && large && !r->global)
             way[i].before = floor_mod((int)ceil(r->hi / r->step - 1e-9), tt_wino_forms[way[i].form].m);
     }
     free(reach);
     return TT_OK;
+}
+
+tt_status tt_net_ways(const tt_net *net, const tt_extent *extent, tt_conv_choice conv, tt_way *way, tt_error *err)
+{
+    for (int i = 0; i < net->steps; i++)
+        way[i].form = tt_wino_choose(net, &net->step[i], extent[net->step[i].node - net->graph->node], conv);
+    return tt_net_skew(net, extent, way, err);
 }
 
 /* ---- tiles ------------------------------------------------------------------------------------------ */
@@ -194,7 +200,7 @@ static tt_status reckon_tiling(const tt_net *net, const tt_way *way, tt_net_tili
     return st;
 }
 
-tt_status tt_net_get_tiling(const tt_net *net, int h, int w, tt_net_tiling *t, tt_error *err)
+tt_status tt_net_tiling_of(const tt_net *net, int h, int w, const tt_wino *form, tt_net_tiling *t, tt_error *err)
 {
     const tt_net_facts *f = &net->facts;
     *t = (tt_net_tiling){.grid = f->multiple, .step = f->reach_step, .lo = f->reach_lo, .hi = f->reach_hi};
@@ -202,11 +208,18 @@ tt_status tt_net_get_tiling(const tt_net *net, int h, int w, tt_net_tiling *t, t
     tt_way *way = calloc((size_t)net->steps + 1, sizeof *way);
     tt_status st = extent && way ? tt_net_extents(net, extent, h, w, err)
                                  : tt_fail_memory(err, (size_t)net->graph->count * sizeof *extent);
+    for (int i = 0; !st && form && i < net->steps; i++)
+        way[i].form = form[i];
     if (!st)
-        st = tt_net_ways(net, extent, TT_CONV_FASTEST, way, err);
+        st = form ? tt_net_skew(net, extent, way, err) : tt_net_ways(net, extent, TT_CONV_FASTEST, way, err);
     if (!st && !f->global)
         st = reckon_tiling(net, way, t, err);
     free(extent);
     free(way);
     return st;
+}
+
+tt_status tt_net_get_tiling(const tt_net *net, int h, int w, tt_net_tiling *t, tt_error *err)
+{
+    return tt_net_tiling_of(net, h, w, NULL, t, err);
 }

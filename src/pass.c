@@ -248,7 +248,8 @@ static tt_status reach_axes(tt_pass *p, tt_error *err)
     tt_net_tiling tiling;
     if (t->block)
         return TT_OK;
-    const tt_status st = tt_net_get_tiling(p->net->net, p->down.size, p->across.size, &tiling, err);
+    const tt_status st = p->device ? tt_cl_net_get_tiling(p->net->there, p->down.size, p->across.size, &tiling, err)
+                                   : tt_net_get_tiling(p->net->net, p->down.size, p->across.size, &tiling, err);
     if (!st) {
         tt_axis_reach(&p->across, &tiling, t->border, p->tta);
         tt_axis_reach(&p->down, &tiling, t->border, p->tta);

@@ -55,7 +55,7 @@ static tt_status plan_here(tt_runner *r, tt_error *err)
 
 static tt_status plan_there(tt_runner *r, tt_runner_way way, tt_error *err)
 {
-    const tt_cl_plan_options o = {.ahead = way == TT_WAY_AHEAD};
+    const tt_cl_plan_options o = {.whole_h = r->o.whole_h, .whole_w = r->o.whole_w, .ahead = way == TT_WAY_AHEAD};
     tt_cl_plan_facts f;
     const tt_status st = tt_cl_plan_new(&r->there, r->net->there, r->h, r->w, &o, err);
     if (st || !by_rows(way))

@@ -14,6 +14,7 @@
     X(engine_wino) \
     X(engine_pace) \
     X(engine_device) \
+    X(engine_device_tiles) \
     X(engine_weights) \
     X(engine_safetensors) \
     X(engine_pickle) \

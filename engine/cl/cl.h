@@ -4,6 +4,7 @@
 
 #include "engine/cl.h"
 #include "engine/cl/api.h"
+#include "kernels/kernels.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -93,6 +94,9 @@ struct tt_cl_net {
     cl_mem weights;
     uint64_t bytes;
 };
+
+/* The form of each of its steps on the device. */
+tt_wino tt_cl_form_of(const tt_cl_net *n, int step);
 
 /*
  * engine/cl/program.c: the program and its kernels. *passed: the store says that it passed the self-test. Where it says

@@ -54,6 +54,7 @@ typedef struct tt_cl_conv {
     tt_cl_view out; /* all of it */
     int side;       /* classes side by side: 1, or the stride of a transposed one */
     int stride;
+    int grid; /* pixels of the result by which Winograd's tiles begin before it */
     bool replicate;
     tt_act act;
     const tt_step *fused; /* adds, clamp, norm, ReLU of the step; NULL: none */

@@ -8,28 +8,28 @@ static int patch_vectors(const tt_cl_cut *c, const tt_cl_taps *t, int stride)
     return ((c->tile_x - 1) * stride + t->kw) * ((c->tile_y * c->pixels - 1) * stride + t->kh);
 }
 
-static void in_frequencies(tt_cl_launch *l)
+static void in_frequencies(int grid, tt_cl_launch *l)
 {
     l->kernel = TT_CL_conv_wino;
     l->group[0] = TT_CL_WINO_ITEMS;
     l->group[1] = 1;
-    l->cols = (l->cols + TT_CL_WINO_SIDE - 1) / TT_CL_WINO_SIDE * TT_CL_WINO_ITEMS;
-    l->rows = (l->rows + TT_CL_WINO_SIDE - 1) / TT_CL_WINO_SIDE;
+    l->cols = (grid + l->cols + TT_CL_WINO_SIDE - 1) / TT_CL_WINO_SIDE * TT_CL_WINO_ITEMS;
+    l->rows = (grid + l->rows + TT_CL_WINO_SIDE - 1) / TT_CL_WINO_SIDE;
     l->rows_an_item = TT_CL_WINO_SIDE;
     l->blocks = (l->blocks + TT_CL_WINO_BLOCKS - 1) / TT_CL_WINO_BLOCKS;
     l->local = TT_CL_WINO_LOCAL;
 }
 
 /* Which kernel, and over what. */
-static void choose_conv(const tt_cl_plan *p, const tt_cl_taps *t, int stride, tt_cl_launch *l)
+static void choose_conv(const tt_cl_plan *p, const tt_cl_taps *t, const tt_cl_conv *of, tt_cl_launch *l)
 {
     const tt_cl *cl = p->net->cl;
     const tt_cl_cut *c = &cl->cut;
-    const int blocks = l->blocks, most_local = cl->info.local < (32 << 10) ? (int)cl->info.local : 32 << 10;
+    const int stride = of->stride, blocks = l->blocks, most_local = cl->info.local < (32 << 10) ? (int)cl->info.local : 32 << 10;
     const int patch = c->tile_x ? patch_vectors(c, t, stride) * c->lanes * (int)sizeof(float) : 0;
     const bool one = blocks == 1 || c->outputs == 1, three = t->kh == 3 && t->kw == 3 && stride == 1;
     if (t->wino) {
-        in_frequencies(l);
+        in_frequencies(of->grid, l);
         return;
     }
     l->blocks = one ? blocks : (blocks + c->outputs - 1) / c->outputs;
@@ -94,6 +94,7 @@ static bool emit_class(tt_cl_plan *p, const tt_cl_conv *c, int ry, int rx)
     t[CONV_PAD_Y] = taps->pad_y;
     t[CONV_PAD_X] = taps->pad_x;
     t[CONV_REPLICATE] = c->replicate;
+    t[CONV_GRID] = c->grid;
     t[CONV_WEIGHTS] = taps->at;
     t[CONV_WEIGHTS_STEP] = taps->step;
     t[CONV_BIAS] = c->layer->bias;
@@ -112,7 +113,7 @@ static bool emit_class(tt_cl_plan *p, const tt_cl_conv *c, int ry, int rx)
         channels += c->in[i].channels;
     }
     l->flops = 2.0 * taps->kh * taps->kw * channels * c->out.channels * rows * cols;
-    choose_conv(p, taps, c->stride, l);
+    choose_conv(p, taps, c, l);
     return true;
 }
 
@@ -157,6 +158,7 @@ bool tt_cl_conv_step(tt_cl_plan *p, int step)
                                       : tt_cl_result_of(p, s),
                     .side = n->op == TT_OP_DECONV ? n->stride : 1,
                     .stride = n->op == TT_OP_DECONV ? 1 : n->stride,
+                    .grid = p->way[step].before,
                     .replicate = n->replicate,
                     .act = n->act,
                     .fused = s->shuffle ? NULL : s};

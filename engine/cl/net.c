@@ -407,3 +407,21 @@ uint64_t tt_cl_net_bytes(const tt_cl_net *n)
 {
     return n->bytes;
 }
+
+tt_wino tt_cl_form_of(const tt_cl_net *n, int step)
+{
+    const tt_cl_layer *l = &n->step[step].own;
+    return l->classes && l->taps->wino ? TT_WINO_4_3 : TT_WINO_NONE;
+}
+
+tt_status tt_cl_net_get_tiling(const tt_cl_net *n, int h, int w, tt_net_tiling *t, tt_error *err)
+{
+    tt_wino *form = calloc((size_t)n->net->steps + 1, sizeof *form);
+    if (!form)
+        return tt_fail_memory(err, (size_t)n->net->steps * sizeof *form);
+    for (int i = 0; i < n->net->steps; i++)
+        form[i] = tt_cl_form_of(n, i);
+    const tt_status st = tt_net_tiling_of(n->net, h, w, form, t, err);
+    free(form);
+    return st;
+}

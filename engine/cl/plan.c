@@ -229,6 +229,22 @@ static void reckon(tt_cl_plan *p)
                                   .launches = p->launches};
 }
 
+/* Where the grids of Winograd's tiles lie follows from the size of the whole picture. */
+static tt_status find_ways(tt_cl_plan *p, int h, int w, tt_error *err)
+{
+    const tt_net *net = p->net->net;
+    tt_extent *whole = malloc((size_t)net->graph->count * sizeof *whole);
+    p->way = calloc((size_t)net->steps + 1, sizeof *p->way);
+    tt_status st = whole && p->way ? tt_net_extents(net, whole, h, w, err)
+                                   : tt_fail_memory(err, (size_t)net->graph->count * sizeof *whole);
+    for (int i = 0; i < net->steps && !st; i++)
+        p->way[i].form = tt_cl_form_of(p->net, i);
+    if (!st)
+        st = tt_net_skew(net, whole, p->way, err);
+    free(whole);
+    return st;
+}
+
 tt_status tt_cl_plan_new(tt_cl_plan **plan, const tt_cl_net *n, int h, int w, const tt_cl_plan_options *o, tt_error *err)
 {
     const tt_plan_options sizes = {.strip = TT_WHOLE, .only_size = true};
@@ -243,6 +259,8 @@ tt_status tt_cl_plan_new(tt_cl_plan **plan, const tt_cl_net *n, int h, int w, co
     p->region = calloc((size_t)p->regions, sizeof *p->region);
     tt_status st = p->region ? tt_plan_new(&p->shapes, net, h, w, &sizes, err)
                              : tt_fail_memory(err, (size_t)p->regions * sizeof *p->region);
+    if (!st)
+        st = find_ways(p, o && o->whole_h ? o->whole_h : h, o && o->whole_w ? o->whole_w : w, err);
     if (!st) {
         want_regions(p);
         st = place_regions(p, err);
@@ -279,6 +297,7 @@ void tt_cl_plan_free(tt_cl_plan *p)
         if (held[i])
             p->net->cl->api->clReleaseMemObject(held[i]);
     tt_plan_free(p->shapes);
+    free(p->way);
     free(p->region);
     free(p->table);
     free(p->launch);

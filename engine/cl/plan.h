@@ -48,6 +48,7 @@ enum { TT_CL_JOBS = 2, TT_CL_ROUNDS = 2 };
 struct tt_cl_plan {
     const tt_cl_net *net;
     tt_plan *shapes; /* of the CPU, sizes only */
+    tt_way *way;     /* of each step: the form that the device uses, and where its grid lies */
     tt_cl_plan_facts facts;
     tt_cl_region *region; /* a node's value by its id, then TT_CL_TEMPS a step */
     int regions;

@@ -12,8 +12,9 @@
 
 enum { MOST_TENSORS = 40, HIGH = 22, WIDE = 38 }; /* more than a tile each way, and no multiple of anything */
 
+/* of the input, and of the picture that it is a tile of: in large ones grids are skewed */
 typedef struct size {
-    int h, w;
+    int h, w, whole;
 } size;
 
 /* A weight file in the making. */
@@ -214,12 +215,13 @@ static const struct {
     const char *name;
     void (*weights)(kit *k);
     tt_val (*describe)(tt_build *b);
-} cases[TT_CL_TEST_CASES] = {{"dense block", dense_weights, dense},
-             {"windows", windows_weights, windows},
-             {"hourglass", hourglass_weights, hourglass},
-             {"shuffles", shuffles_weights, shuffles},
-             {"attention", attention_weights, attention},
-             {"tokens", tokens_weights, tokens}};
+    int whole;
+} cases[TT_CL_TEST_CASES] = {{"dense block", dense_weights, dense, 1000},
+             {"windows", windows_weights, windows, 0},
+             {"hourglass", hourglass_weights, hourglass, 0},
+             {"shuffles", shuffles_weights, shuffles, 0},
+             {"attention", attention_weights, attention, 0},
+             {"tokens", tokens_weights, tokens, 0}};
 
 /* ---- both ways ----------------------------------------------------------------------------------------- */
 
@@ -244,11 +246,12 @@ static tt_status on_host(const tt_net *net, size e, const float *in, float **out
 
 static tt_status on_device(tt_cl *cl, const tt_net *net, const tt_graph *g, size e, const float *in, float *out, tt_error *err)
 {
+    const tt_cl_plan_options o = {.whole_h = e.whole, .whole_w = e.whole};
     tt_cl_net *n = NULL;
     tt_cl_plan *plan = NULL;
     tt_status st = tt_cl_net_new(&n, cl, net, g, err);
     if (!st)
-        st = tt_cl_plan_new(&plan, n, e.h, e.w, NULL, err);
+        st = tt_cl_plan_new(&plan, n, e.h, e.w, &o, err);
     if (!st)
         st = tt_cl_plan_run(plan, in, out, NULL, err);
     tt_cl_plan_free(plan);
@@ -312,7 +315,7 @@ tt_status tt_cl_self_test_case(tt_cl *cl, int i, int high, int wide, tt_error *e
     if (!st)
         st = tt_net_new(&net, g, &scalar, err);
     if (!st)
-        st = both(cl, cases[i].name, net, g, (size){high, wide}, err);
+        st = both(cl, cases[i].name, net, g, (size){high, wide, cases[i].whole}, err);
     tt_net_free(net);
     tt_graph_free(g);
     tt_weights_clear(&w);

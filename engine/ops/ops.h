@@ -252,6 +252,10 @@ extern const tt_op_def tt_op_tiles; /* how such a step runs: room, work, rounds,
 tt_status tt_net_trace(const tt_net *net, const tt_way *way, int period, tt_reach *out, tt_error *err);
 /* The way of each step of a net, `extent` being those of the nodes on the whole picture. */
 tt_status tt_net_ways(const tt_net *net, const tt_extent *extent, tt_conv_choice conv, tt_way *way, tt_error *err);
+/* The places of the grids, of steps whose forms are known. */
+tt_status tt_net_skew(const tt_net *net, const tt_extent *extent, tt_way *way, tt_error *err);
+/* tt_net_get_tiling() with the form of each step, or NULL: those that the CPU chooses. */
+tt_status tt_net_tiling_of(const tt_net *net, int h, int w, const tt_wino *form, tt_net_tiling *t, tt_error *err);
 /* What each node needs of the input. */
 void tt_net_reach(const tt_graph *g, tt_reach *reach);
 /* Sizes of all nodes for an input of h x w. */

@@ -50,8 +50,9 @@
 #define CONV_GAIN (OWN + 27)
 #define CONV_SHIFT (OWN + 28)
 #define CONV_THEN_RELU (OWN + 29)
-#define CONV_PIECES (OWN + 30)
-#define CONV_PIECE (OWN + 31)      /* map and channels, of each */
+#define CONV_GRID (OWN + 30)       /* conv_wino: its tiles begin so many pixels before result 0, both ways */
+#define CONV_PIECES (OWN + 31)
+#define CONV_PIECE (OWN + 32)      /* map and channels, of each */
 #define PIECE_INTS 4
 
 /* map: value by value */

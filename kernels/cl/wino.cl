@@ -91,7 +91,7 @@ void conv_wino(ARGUMENTS, __local vec *room)
 {
     __global const int *t = table + at;
     const int n = (int)get_local_id(0), side = n & 1;
-    const int x0 = (int)get_group_id(0) * 16, y0 = (int)get_group_id(1) * 16 + first;
+    const int x0 = (int)get_group_id(0) * 16 - t[CONV_GRID], y0 = (int)get_group_id(1) * 16 + first - t[CONV_GRID];
     const int o0 = (int)get_global_id(2) * 8, last = t[BLOCKS] - 1;
 
     /* of columns: half of the channels, a pixel and a row of tiles; a quarter of the items have none */
@@ -185,13 +185,13 @@ void conv_wino(ARGUMENTS, __local vec *room)
         for (int q = n; q < 8 * 2 * TILES; q += ITEMS) {
             const int of = q >> 5, what = q & 31, to_x = x0 + TILE_X_OF(what >> 1) * 4 + two + (what & 1);
             const int to_y = y0 + TILE_Y_OF(what >> 1) * 4;
-            if (o0 + of > last || to_x >= t[COLS])
+            if (o0 + of > last || to_x < 0 || to_x >= t[COLS])
                 continue;
             const vec bias = weights[t[CONV_BIAS] + o0 + of];
             __local const vec *p = room + of * PITCH + what;
 #pragma unroll
             for (int r = 0; r < 4; r++)
-                if (to_y + r < t[ROWS])
+                if (to_y + r >= 0 && to_y + r < t[ROWS])
                     conv_finish(in, out, weights, table, at, first,
                                 from_frequencies(r, p[0], p[8 * PITCH], p[16 * PITCH], p[24 * PITCH], p[32 * PITCH],
                                                  p[40 * PITCH]) + bias,
