@@ -143,7 +143,7 @@ tt_status tt_cl_peak(tt_cl *cl, double *flops, double *bytes, tt_error *err);
  * least 12 of them each way: for tests on simulators, which are slow.
  */
 tt_status tt_cl_self_test(tt_cl *cl, tt_error *err);
-enum { TT_CL_TEST_CASES = 6 };
+enum { TT_CL_TEST_CASES = 8 };
 tt_status tt_cl_self_test_case(tt_cl *cl, int which, int h, int w, tt_error *err);
 
 #endif

@@ -16,8 +16,10 @@
     X(layer_norm) X(window_attention)
 #define TT_CL_MEASURES(X) X(spin) X(move) /* no part of a network: not in the self-test */
 #define TT_CL_TILED(X) X(conv_tiled) X(conv_tiled_one) X(conv3_tiled) X(conv3_tiled_one)
+#define TT_CL_PRODUCTS(X) X(conv1_large) X(conv1_small) X(window_16) X(window_32)
 #define TT_CL_WINO(X) X(conv_wino)
-#define TT_CL_KERNELS(X) TT_CL_MEASURES(X) TT_CL_PLAIN(X) TT_CL_TILED(X) TT_CL_WINO(X)
+#define TT_CL_KERNELS(X) TT_CL_MEASURES(X) TT_CL_PLAIN(X) TT_CL_TILED(X) TT_CL_PRODUCTS(X)           \
+    TT_CL_WINO(X)
 typedef enum tt_cl_kernel {
 #define ENTRY(k) TT_CL_##k,
     TT_CL_KERNELS(ENTRY)
@@ -46,6 +48,10 @@ enum {
     TT_CL_WINO_LOCAL = (4 * (24 * 5 + 4) + 36 * 16 + 36 * 4 * 8) * 4 * (int)sizeof(float)
 };
 
+/* Of a group of kernels/cl/product.cl; of window_16 and window_32 (kernels/cl/tokens.cl), which need no more. */
+enum { TT_CL_PRODUCT_ITEMS = 128, TT_CL_PRODUCT_LOCAL = 16 << 10 };
+enum { TT_CL_WINDOW_ITEMS = 64, TT_CL_WINDOW_MOST = 8, TT_CL_WINDOW_LOCAL = (2 * 8 * 64 * 4 + 15 * 15 + 64) * 4 };
+
 struct tt_cl {
     atomic_int users;
     pthread_mutex_t lock; /* of the queue and the kernels' arguments */
@@ -62,6 +68,8 @@ struct tt_cl {
     size_t most_items[TT_CL_KERNEL_COUNT]; /* of a group, as compiled */
     atomic_int ran[TT_CL_KERNEL_COUNT];   /* launches: the self-test leaves none out */
     uint64_t memory;
+    bool products; /* has the kernels whose groups work together on a product: had where they can be, not tuned */
+    int busy; /* groups that keep it so: launches of fewer are cut smaller */
     double rate[TT_CL_KERNEL_COUNT]; /* as last seen: engine/cl/pace.h */
     const tt_cl_plan *turn;          /* whose launches came last */
     bool tested_now;

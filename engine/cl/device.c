@@ -211,6 +211,8 @@ static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, c
     cl->cut = cut ? *cut : tt_cl_cut_for(&cl->info, (int)o->cut);
     if (!cut && !o->cut && o->store)
         tt_cl_tuned(cl, o->store, &cl->cut);
+    cl->products = cl->cut.lanes == 4 && cl->info.group >= TT_CL_PRODUCT_ITEMS && cl->info.local >= TT_CL_WINDOW_LOCAL;
+    cl->busy = 2 * (int)cl->info.units;
     cl->memory = sensible_memory(&cl->info);
     bool passed = false;
     tt_status st = usable(cl, err);

@@ -20,16 +20,40 @@ static void in_frequencies(int grid, tt_cl_launch *l)
     l->local = TT_CL_WINO_LOCAL;
 }
 
-/* Which kernel, and over what. */
-static void choose_conv(const tt_cl_plan *p, const tt_cl_taps *t, const tt_cl_conv *of, tt_cl_launch *l)
+/* Is it a matrix product, and are there outputs enough for it? */
+static bool is_product(const tt_cl *cl, const tt_cl_taps *t, const tt_cl_conv *c, const tt_cl_launch *l)
 {
-    const tt_cl *cl = p->net->cl;
+    return cl->products && t->kh == 1 && t->kw == 1 && !t->pad_y && !t->pad_x && l->blocks >= 5 &&
+           (l->rows - 1) * c->stride < c->in[0].h && (l->cols - 1) * c->stride < c->in[0].w;
+}
+
+/* In groups of 128 pixels and 16 blocks of outputs, or of 64 and 8. */
+static void by_products(const tt_cl *cl, tt_cl_launch *l)
+{
+    const int pixels = l->rows * l->cols;
+    const bool large = l->blocks > 8 && (pixels + 127) / 128 * ((l->blocks + 15) / 16) >= cl->busy;
+    const int columns = large ? 128 : 64, wide = large ? 16 : 8;
+    l->kernel = large ? TT_CL_conv1_large : TT_CL_conv1_small;
+    l->group[0] = l->cols = TT_CL_PRODUCT_ITEMS;
+    l->group[1] = 1;
+    l->rows = (pixels + columns - 1) / columns;
+    l->blocks = (l->blocks + wide - 1) / wide;
+    l->local = TT_CL_PRODUCT_LOCAL;
+}
+
+/* Which kernel, and over what. */
+static void choose_conv(const tt_cl *cl, const tt_cl_taps *t, const tt_cl_conv *conv, tt_cl_launch *l)
+{
     const tt_cl_cut *c = &cl->cut;
-    const int stride = of->stride, blocks = l->blocks, most_local = cl->info.local < (32 << 10) ? (int)cl->info.local : 32 << 10;
+    const int stride = conv->stride, blocks = l->blocks, most_local = cl->info.local < (32 << 10) ? (int)cl->info.local : 32 << 10;
     const int patch = c->tile_x ? patch_vectors(c, t, stride) * c->lanes * (int)sizeof(float) : 0;
     const bool one = blocks == 1 || c->outputs == 1, three = t->kh == 3 && t->kw == 3 && stride == 1;
     if (t->wino) {
-        in_frequencies(of->grid, l);
+        in_frequencies(conv->grid, l);
+        return;
+    }
+    if (is_product(cl, t, conv, l)) {
+        by_products(cl, l);
         return;
     }
     l->blocks = one ? blocks : (blocks + c->outputs - 1) / c->outputs;
@@ -113,7 +137,7 @@ static bool emit_class(tt_cl_plan *p, const tt_cl_conv *c, int ry, int rx)
         channels += c->in[i].channels;
     }
     l->flops = 2.0 * taps->kh * taps->kw * channels * c->out.channels * rows * cols;
-    choose_conv(p, taps, c, l);
+    choose_conv(p->net->cl, taps, c, l);
     return true;
 }
 

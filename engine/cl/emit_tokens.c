@@ -105,6 +105,20 @@ static bool norm_stage(tt_cl_plan *p, const tt_node *n, const tt_cl_layer *layer
     return true;
 }
 
+/* A group has one head of one window, where it is small enough for that. */
+static void by_windows(const tt_cl *cl, const tt_node *n, const tt_cl_view *out, tt_cl_launch *l)
+{
+    const int depth = n->channels / n->heads, before = n->shift ? n->window - n->shift : 0;
+    if (!cl->products || n->window > TT_CL_WINDOW_MOST || depth > 32)
+        return;
+    l->kernel = depth > 16 ? TT_CL_window_32 : TT_CL_window_16;
+    l->cols = (out->w + before + n->window - 1) / n->window * TT_CL_WINDOW_ITEMS;
+    l->rows = (out->h + before + n->window - 1) / n->window;
+    l->group[0] = TT_CL_WINDOW_ITEMS;
+    l->group[1] = 1;
+    l->local = TT_CL_WINDOW_LOCAL;
+}
+
 static bool window_stage(tt_cl_plan *p, const tt_node *n, const tt_cl_layer *layer, const tt_cl_view *in,
                          const tt_cl_view *out)
 {
@@ -123,6 +137,7 @@ static bool window_stage(tt_cl_plan *p, const tt_node *n, const tt_cl_layer *lay
     l->blocks = n->heads;
     l->bytes += tt_cl_view_bytes(p, in);
     l->flops = 4.0 * n->window * n->window * n->channels * out->h * out->w;
+    by_windows(p->net->cl, n, out, l);
     return true;
 }
 

@@ -34,6 +34,8 @@ static void options_text(const tt_cl *cl, char *to, size_t room)
         snprintf(to + n, room - n, " -DTILE_X=%d -DTILE_Y=%d", c->tile_x, c->tile_y);
     else
         snprintf(to + n, room - n, " -DNO_TILES");
+    if (!cl->products)
+        snprintf(to + strlen(to), room - strlen(to), " -DNO_PRODUCTS");
     if (c->wino)
         snprintf(to + strlen(to), room - strlen(to), " -DWINO");
     if (c->registers)
@@ -217,7 +219,11 @@ static tt_status build_failed(tt_cl *cl, cl_int e, tt_error *err)
 /* Is it one of this cut's? */
 static bool wanted(const tt_cl *cl, int kernel)
 {
-    return kernel >= TT_CL_conv_wino ? cl->cut.wino != 0 : kernel < TT_CL_conv_tiled || cl->cut.tile_x;
+    if (kernel >= TT_CL_conv_wino)
+        return cl->cut.wino != 0;
+    if (kernel >= TT_CL_conv1_large)
+        return cl->products;
+    return kernel < TT_CL_conv_tiled || cl->cut.tile_x;
 }
 
 /* Some want groups of one size, for which a compiler may have used too many registers: without them, then. */
@@ -227,7 +233,9 @@ static void check_group(tt_cl *cl, int kernel)
     const size_t most = cl->most_items[kernel];
     if (kernel >= TT_CL_conv_wino && most < TT_CL_WINO_ITEMS)
         cl->cut.wino = 0;
-    else if (kernel >= TT_CL_conv_tiled && kernel < TT_CL_conv_wino && most < (size_t)tile)
+    else if (kernel >= TT_CL_conv1_large && kernel < TT_CL_conv_wino && most < TT_CL_PRODUCT_ITEMS)
+        cl->products = false;
+    else if (kernel >= TT_CL_conv_tiled && kernel < TT_CL_conv1_large && most < (size_t)tile)
         cl->cut.tile_x = cl->cut.tile_y = 0;
 }
 

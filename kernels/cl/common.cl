@@ -27,6 +27,10 @@
 #define JOIN(a, b) JOIN_(a, b)
 typedef JOIN(float, LANES) vec;
 
+/* For functions with numbers in registers that must not go through memory, or with arguments that are to become constants.
+ * A compiler that knows no such attribute leaves it out, as the language says. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
 #ifdef FP_FAST_FMAF
 #define MULADD(a, b, c) fma(a, b, c)
 #else

@@ -69,3 +69,144 @@ __kernel void window_attention(ARGUMENTS)
     for (int c = heads * depth; head == 0 && c < t[BLOCKS] * LANES; c++)
         PUT1(out, lane_at(t + OUT, c, y, x), 0.0f);
 }
+
+#if LANES == 4 && !defined NO_PRODUCTS
+/*
+ * The same for GPUs, for windows of 8 x 8 at most and heads of 16 or 32 channels at most: a group of 64 items has one head
+ * of one window. Keys and values lie in local memory, an item's query and its sums in registers. Once over the keys, 8 at
+ * a time: when a larger score than before turns up, what is summed so far is scaled down to it (Milakov and Gimelshein,
+ * "Online normalizer calculation for softmax", 2018). Heads need not begin with a block of channels.
+ *     room   keys, values: [vector][position]; the head's biases, then where each key lies in their table
+ */
+#define WINDOW_ITEMS 64
+#define KEYS 8 /* at a time */
+/* Bounds are numbers, or compilers unroll too late to keep arrays in registers. */
+#define EACH_VECTOR(d) _Pragma("unroll") for (int d = 0; d < 8; d++) if (d < vectors)
+#define EACH_KEY(a) _Pragma("unroll") for (int a = 0; a < KEYS; a++)
+
+/* The lanes of a from r on, then those of b. */
+ALWAYS_INLINE vec shifted(vec a, vec b, int r)
+{
+    return r == 0 ? a : r == 1 ? (vec)(a.yzw, b.x) : r == 2 ? (vec)(a.zw, b.xy) : (vec)(a.w, b.xyz);
+}
+
+/* Channels of one pixel from c on. What follows the last of a head is another's, or the last block again. */
+ALWAYS_INLINE void fetch_head(vec to[8], __global const cell *in, __global const int *map, int c, int last, int y, int x,
+                              const int vectors)
+{
+    const int b = c / LANES, r = c & (LANES - 1);
+    vec now = GET(in, place(map, b, y, x));
+    EACH_VECTOR(d) {
+        const vec next = GET(in, place(map, min(b + d + 1, last), y, x));
+        to[d] = shifted(now, next, r);
+        now = next;
+    }
+}
+
+ALWAYS_INLINE void put_lane(__global cell *out, __global const int *map, int c, int from, int to, int y, int x, float f)
+{
+    if (c >= from && c < to)
+        PUT1(out, lane_at(map, c, y, x), f);
+}
+
+/* Blocks that are all the head's as they are, of the first and the last what is its own: others write the rest. */
+ALWAYS_INLINE void put_head(__global cell *out, __global const int *map, const vec z[8], int from, int depth, int y, int x,
+                            const int vectors)
+{
+    const int b = from / LANES, r = from & (LANES - 1), to = from + depth;
+    vec before = (vec)(0.0f);
+#pragma unroll
+    for (int d = 0; d <= 8; d++) {
+        if (d > vectors)
+            continue;
+        const vec now = d < vectors ? z[d & 7] : (vec)(0.0f), f = r ? shifted(before, now, LANES - r) : now;
+        const int c = (b + d) * LANES;
+        before = now;
+        if (c >= from && c + LANES <= to) {
+            PUT(out, place(map, b + d, y, x), f);
+            continue;
+        }
+        put_lane(out, map, c, from, to, y, x, f.x);
+        put_lane(out, map, c + 1, from, to, y, x, f.y);
+        put_lane(out, map, c + 2, from, to, y, x, f.z);
+        put_lane(out, map, c + 3, from, to, y, x, f.w);
+    }
+}
+
+ALWAYS_INLINE void attend_window(ARGUMENTS, __local vec *room, const int vectors)
+{
+    __global const int *t = table + at;
+    const int item = (int)get_local_id(0), head = (int)get_group_id(2);
+    const int heads = t[WINDOW_HEADS], depth = t[WINDOW_DEPTH], window = t[WINDOW_SIZE], side = 2 * window - 1;
+    const int before = t[WINDOW_SHIFT] ? window - t[WINDOW_SHIFT] : 0, last = (3 * heads * depth - 1) / LANES;
+    const int y0 = ((int)get_group_id(1) + first) * window - before, x0 = (int)get_group_id(0) * window - before;
+    const int from_y = max(y0, 0), from_x = max(x0, 0), wide = min(x0 + window, t[COLS]) - from_x;
+    const int count = wide * (min(y0 + window, t[ROWS]) - from_y), own = item < count;
+    const float scale = 1.0f / sqrt((float)depth);
+    __local vec *keys = room, *values = room + vectors * WINDOW_ITEMS;
+    __local float *biases = (__local float *)(values + vectors * WINDOW_ITEMS);
+    __local int *places = (__local int *)(biases + side * side);
+    __global const float *bias = (__global const float *)(weights + t[WINDOW_TABLE]) + head;
+    int x, y = from_y + divide(own ? item : 0, wide, &x);
+    x += from_x;
+    vec q[8], z[8], v[8];
+    fetch_head(v, in, t + X, (heads + head) * depth, last, y, x, vectors);
+    EACH_VECTOR(d)
+        keys[d * WINDOW_ITEMS + item] = v[d];
+    fetch_head(v, in, t + X, (2 * heads + head) * depth, last, y, x, vectors);
+    EACH_VECTOR(d)
+        values[d * WINDOW_ITEMS + item] = v[d];
+    fetch_head(q, in, t + X, head * depth, last, y, x, vectors);
+    EACH_VECTOR(d) {
+        z[d] = (vec)(0.0f);
+        q[d] = (vec)(LANES * d < depth ? q[d].x : 0.0f, LANES * d + 1 < depth ? q[d].y : 0.0f,
+                     LANES * d + 2 < depth ? q[d].z : 0.0f, LANES * d + 3 < depth ? q[d].w : 0.0f);
+    }
+    for (int n = item; n < side * side; n += WINDOW_ITEMS)
+        biases[n] = bias[n * heads];
+    places[item] = (y - y0) * side + x - x0;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    __local const float *mine = biases + (y - y0 + window - 1) * side + x - x0 + window - 1;
+    float most = -INFINITY, sum = 0.0f;
+    for (int n = 0; n < count; n += KEYS) {
+        float s[KEYS], now = most;
+        EACH_KEY(a) {
+            vec products = (vec)(0.0f);
+            EACH_VECTOR(d)
+                products = MULADD(q[d], keys[d * WINDOW_ITEMS + n + a], products);
+            s[a] = scale * ((products.x + products.y) + (products.z + products.w)) + mine[-places[n + a]];
+            s[a] = n + a < count ? s[a] : -INFINITY;
+            now = fmax(now, s[a]);
+        }
+        const float less = exp(most - now);
+        most = now;
+        sum *= less;
+        EACH_VECTOR(d)
+            z[d] *= (vec)(less);
+        EACH_KEY(a) {
+            const float e = exp(s[a] - most);
+            sum += e;
+            EACH_VECTOR(d)
+                z[d] = MULADD((vec)(e), values[d * WINDOW_ITEMS + n + a], z[d]);
+        }
+    }
+    if (!own)
+        return;
+    const float share = 1.0f / sum;
+    EACH_VECTOR(d)
+        z[d] *= (vec)(share);
+    put_head(out, t + OUT, z, head * depth, depth, y, x, vectors);
+    /* the lanes behind the last channel, once */
+    for (int c = heads * depth; head == 0 && c < t[BLOCKS] * LANES; c++)
+        PUT1(out, lane_at(t + OUT, c, y, x), 0.0f);
+}
+
+__kernel __attribute__((reqd_work_group_size(WINDOW_ITEMS, 1, 1))) void window_16(ARGUMENTS, __local vec *room)
+{
+    attend_window(in, out, weights, table, at, first, room, 4);
+}
+__kernel __attribute__((reqd_work_group_size(WINDOW_ITEMS, 1, 1))) void window_32(ARGUMENTS, __local vec *room)
+{
+    attend_window(in, out, weights, table, at, first, room, 8);
+}
+#endif
