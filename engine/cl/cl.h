@@ -16,7 +16,8 @@
     X(layer_norm) X(window_attention)
 #define TT_CL_MEASURES(X) X(spin) X(move) /* no part of a network: not in the self-test */
 #define TT_CL_TILED(X) X(conv_tiled) X(conv_tiled_one) X(conv3_tiled) X(conv3_tiled_one)
-#define TT_CL_PRODUCTS(X) X(conv1_large) X(conv1_small) X(window_16) X(window_32)
+#define TT_CL_PRODUCTS(X) X(conv1_large) X(conv1_small) X(window_16) X(window_32)       \
+    X(softmax_by_groups) X(weigh_large) X(weigh_small)
 #define TT_CL_WINO(X) X(conv_wino)
 #define TT_CL_KERNELS(X) TT_CL_MEASURES(X) TT_CL_PLAIN(X) TT_CL_TILED(X) TT_CL_PRODUCTS(X)           \
     TT_CL_WINO(X)
@@ -48,8 +49,8 @@ enum {
     TT_CL_WINO_LOCAL = (4 * (24 * 5 + 4) + 36 * 16 + 36 * 4 * 8) * 4 * (int)sizeof(float)
 };
 
-/* Of a group of kernels/cl/product.cl; of window_16 and window_32 (kernels/cl/tokens.cl), which need no more. */
-enum { TT_CL_PRODUCT_ITEMS = 128, TT_CL_PRODUCT_LOCAL = 16 << 10 };
+/* Of a group of kernels/cl/product.cl, and of softmax_by_groups (attend.cl), 8 columns; of window_16 and window_32 (tokens.cl). */
+enum { TT_CL_PRODUCT_ITEMS = 128, TT_CL_PRODUCT_LOCAL = 16 << 10, TT_CL_SOFTMAX_COLUMNS = 8 };
 enum { TT_CL_WINDOW_ITEMS = 64, TT_CL_WINDOW_MOST = 8, TT_CL_WINDOW_LOCAL = (2 * 8 * 64 * 4 + 15 * 15 + 64) * 4 };
 
 struct tt_cl {

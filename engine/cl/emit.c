@@ -91,6 +91,18 @@ int *tt_cl_launch_new(tt_cl_plan *p, tt_cl_kernel kernel, int numbers, int cols,
     return t;
 }
 
+void tt_cl_by_products(const tt_cl *cl, tt_cl_launch *l, int columns, tt_cl_kernel large, tt_cl_kernel small)
+{
+    const bool many = l->blocks > 8 && (columns + 127) / 128 * ((l->blocks + 15) / 16) >= cl->busy;
+    const int across = many ? 128 : 64, wide = many ? 16 : 8;
+    l->kernel = many ? large : small;
+    l->group[0] = l->cols = TT_CL_PRODUCT_ITEMS;
+    l->group[1] = 1;
+    l->rows = (columns + across - 1) / across;
+    l->blocks = (l->blocks + wide - 1) / wide;
+    l->local = TT_CL_PRODUCT_LOCAL;
+}
+
 static bool emit_step(tt_cl_plan *p, int step, bool *known)
 {
     const tt_step *s = &p->net->net->step[step];

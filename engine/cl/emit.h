@@ -46,6 +46,12 @@ static inline void tt_cl_put_map(int *to, const tt_cl_view *v)
     to[2] = v->plane;
 }
 
+/*
+ * A launch over columns (pixels, positions) x l->blocks becomes one of kernels/cl/product.cl: in groups of 128 columns and
+ * 16 blocks of outputs, or of 64 and 8 where that would leave units of the device idle.
+ */
+void tt_cl_by_products(const tt_cl *cl, tt_cl_launch *l, int columns, tt_cl_kernel large, tt_cl_kernel small);
+
 /* engine/cl/emit_conv.c */
 typedef struct tt_cl_conv {
     const tt_cl_layer *layer;

@@ -27,20 +27,6 @@ static bool is_product(const tt_cl *cl, const tt_cl_taps *t, const tt_cl_conv *c
            (l->rows - 1) * c->stride < c->in[0].h && (l->cols - 1) * c->stride < c->in[0].w;
 }
 
-/* In groups of 128 pixels and 16 blocks of outputs, or of 64 and 8. */
-static void by_products(const tt_cl *cl, tt_cl_launch *l)
-{
-    const int pixels = l->rows * l->cols;
-    const bool large = l->blocks > 8 && (pixels + 127) / 128 * ((l->blocks + 15) / 16) >= cl->busy;
-    const int columns = large ? 128 : 64, wide = large ? 16 : 8;
-    l->kernel = large ? TT_CL_conv1_large : TT_CL_conv1_small;
-    l->group[0] = l->cols = TT_CL_PRODUCT_ITEMS;
-    l->group[1] = 1;
-    l->rows = (pixels + columns - 1) / columns;
-    l->blocks = (l->blocks + wide - 1) / wide;
-    l->local = TT_CL_PRODUCT_LOCAL;
-}
-
 /* Which kernel, and over what. */
 static void choose_conv(const tt_cl *cl, const tt_cl_taps *t, const tt_cl_conv *conv, tt_cl_launch *l)
 {
@@ -53,7 +39,7 @@ static void choose_conv(const tt_cl *cl, const tt_cl_taps *t, const tt_cl_conv *
         return;
     }
     if (is_product(cl, t, conv, l)) {
-        by_products(cl, l);
+        tt_cl_by_products(cl, l, l->rows * l->cols, TT_CL_conv1_large, TT_CL_conv1_small);
         return;
     }
     l->blocks = one ? blocks : (blocks + c->outputs - 1) / c->outputs;

@@ -55,6 +55,12 @@ static bool attend_chunk_launches(tt_cl_plan *p, int step, int first, int chunk)
         return false;
     tt_cl_put_map(t + OUT, &held);
     l->bytes *= 2;
+    if (p->net->cl->products) {
+        l->kernel = TT_CL_softmax_by_groups;
+        l->group[0] = TT_CL_PRODUCT_ITEMS;
+        l->cols = (chunk + TT_CL_SOFTMAX_COLUMNS - 1) / TT_CL_SOFTMAX_COLUMNS * TT_CL_PRODUCT_ITEMS;
+        l->local = TT_CL_PRODUCT_ITEMS * 2 * (int)sizeof(float);
+    }
     t = attend_launch(p, TT_CL_weigh, first, chunk, n, (chunk + c->pixels - 1) / c->pixels, blocks, 1,
                       products * v.channels, &l);
     if (!t)
@@ -66,6 +72,10 @@ static bool attend_chunk_launches(tt_cl_plan *p, int step, int first, int chunk)
     t[BLOCKS] = blocks;
     l->bytes += tt_cl_view_bytes(p, &v) + tt_cl_view_bytes(p, &out) * chunk / n;
     l->group[0] = c->beside;
+    if (p->net->cl->products) {
+        l->blocks = blocks;
+        tt_cl_by_products(p->net->cl, l, chunk, TT_CL_weigh_large, TT_CL_weigh_small);
+    }
     return true;
 }
 

@@ -82,6 +82,62 @@ __kernel void softmax(ARGUMENTS)
         s[(size_t)i * chunk] *= share;
 }
 
+#if LANES == 4 && !defined NO_PRODUCTS
+/*
+ * For GPUs: a group has SOFTMAX_COLUMNS positions j, each of them SOFTMAX_SLICES items, whose rows lie SOFTMAX_SLICES
+ * apart. First the largest and the sum together, scaled down whenever something larger turns up, then all is written once.
+ */
+#define SOFTMAX_COLUMNS 8
+#define SOFTMAX_SLICES 16
+#define AT_ONCE 4 /* rows of an item */
+
+ALWAYS_INLINE float2 joined(float2 a, float2 b)
+{
+    const float most = fmax(a.x, b.x);
+    return (float2)(most, (a.x > -INFINITY ? a.y * exp(a.x - most) : 0.0f) + (b.x > -INFINITY ? b.y * exp(b.x - most) : 0.0f));
+}
+
+__kernel __attribute__((reqd_work_group_size(SOFTMAX_COLUMNS *SOFTMAX_SLICES, 1, 1))) void softmax_by_groups(
+    ARGUMENTS, __local float2 *room)
+{
+    __global const int *t = table + at;
+    const int item = (int)get_local_id(0), column = item & (SOFTMAX_COLUMNS - 1), slice = item / SOFTMAX_COLUMNS;
+    const int n = t[ATTEND_POSITIONS], chunk = t[ATTEND_CHUNK], j = (int)get_group_id(0) * SOFTMAX_COLUMNS + column;
+    __global float *s = FLOATS(out, t[OUT]) + min(j, chunk - 1);
+    float most = -INFINITY, sum = 0.0f;
+    for (int i = slice; i < n; i += AT_ONCE * SOFTMAX_SLICES) {
+        float f[AT_ONCE], now = most;
+#pragma unroll
+        for (int a = 0; a < AT_ONCE; a++) {
+            const int row = i + a * SOFTMAX_SLICES;
+            f[a] = row < n ? s[(size_t)row * chunk] : -INFINITY;
+            now = fmax(now, f[a]);
+        }
+        sum *= exp(most - now);
+        most = now;
+#pragma unroll
+        for (int a = 0; a < AT_ONCE; a++)
+            sum += exp(f[a] - most);
+    }
+    room[item] = (float2)(most, sum);
+    for (int apart = SOFTMAX_SLICES / 2; apart > 0; apart /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (slice < apart)
+            room[item] = joined(room[item], room[item + apart * SOFTMAX_COLUMNS]);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    const float2 all = room[column];
+    const float share = 1.0f / all.y;
+    for (int i = slice; i < n && j < chunk; i += AT_ONCE * SOFTMAX_SLICES)
+#pragma unroll
+        for (int a = 0; a < AT_ONCE; a++) {
+            const int row = i + a * SOFTMAX_SLICES;
+            if (row < n)
+                s[(size_t)row * chunk] = exp(s[(size_t)row * chunk] - all.x) * share;
+        }
+}
+#endif
+
 /* PIXELS positions of one block of channels an item. */
 __kernel void weigh(ARGUMENTS)
 {

@@ -113,6 +113,29 @@ ALWAYS_INLINE vec fetch_block(walk *w, ARGUMENTS, int b, int y, int x)
     return GET(in, w->at + (b - w->begins) * w->plane);
 }
 
+/*
+ * One factor after the other through two buffers, `deep` lanes summed over in all: FETCH(k) brings into columns[] and
+ * weight what this item stages of those from k on.
+ */
+#define SUM_OF_PRODUCTS(deep, FETCH)                                                                                   \
+    for (int k = -4 * DEEP, turn = 0; k < (deep); k += 4 * DEEP, turn = !turn) {                                       \
+        const int next = k + 4 * DEEP;                                                                                 \
+        if (next < (deep))                                                                                             \
+            FETCH(next)                                                                                                \
+        if (k >= 0)                                                                                                    \
+            add_products(acc, buffer + turn * BUFFER(WIDE), &s, large);                                                \
+        if (next < (deep))                                                                                             \
+            put_staged(buffer + !turn * BUFFER(WIDE), &s, columns, weight, large);                                     \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                                                  \
+    }
+
+#define FETCH_PIXEL(k)                                                                                                 \
+    {                                                                                                                  \
+        _Pragma("unroll") for (int n = 0; n < STAGED; n++)                                                             \
+            columns[n] = fetch_block(&w, in, out, weights, table, at, first, (k) / 4 + s.deep + n, y, x);              \
+        weight = (k) + s.lane < depth ? from[(k) + s.lane] : (vec)(0.0f);                                              \
+    }
+
 /* Linear layers and other convolutions of 1x1 without padding, of any stride. Columns are pixels, row after row. */
 ALWAYS_INLINE void conv1_product(ARGUMENTS, __local vec *buffer, const int large)
 {
@@ -130,20 +153,7 @@ ALWAYS_INLINE void conv1_product(ARGUMENTS, __local vec *buffer, const int large
     EACH_BLOCK(j)
         EACH_COLUMN(p)
             acc[j][p] = weights[t[CONV_BIAS] + min(o0 + s.block + j * BLOCK_GROUPS, last)];
-    for (int k = -4 * DEEP, turn = 0; k < depth; k += 4 * DEEP, turn = !turn) {
-        const int next = k + 4 * DEEP;
-        if (next < depth) {
-#pragma unroll
-            for (int n = 0; n < STAGED; n++)
-                columns[n] = fetch_block(&w, in, out, weights, table, at, first, next / 4 + s.deep + n, y, x);
-            weight = next + s.lane < depth ? from[next + s.lane] : (vec)(0.0f);
-        }
-        if (k >= 0)
-            add_products(acc, buffer + turn * BUFFER(WIDE), &s, large);
-        if (next < depth)
-            put_staged(buffer + !turn * BUFFER(WIDE), &s, columns, weight, large);
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
+    SUM_OF_PRODUCTS(depth, FETCH_PIXEL)
     /* Through local memory, a block at a time, each item its own: what ends a convolution is long, and stands here once. */
     EACH_BLOCK(j) {
         const int o = o0 + s.block + j * BLOCK_GROUPS;
@@ -161,6 +171,46 @@ ALWAYS_INLINE void conv1_product(ARGUMENTS, __local vec *buffer, const int large
     }
 }
 
+/* Four scores of a column, one below the other. */
+ALWAYS_INLINE vec fetch_scores(__global const float *s, int i, int n, int chunk)
+{
+    s += (size_t)i * chunk;
+    return (vec)(i < n ? s[0] : 0.0f, i + 1 < n ? s[chunk] : 0.0f, i + 2 < n ? s[2 * (size_t)chunk] : 0.0f,
+                 i + 3 < n ? s[3 * (size_t)chunk] : 0.0f);
+}
+
+#define FETCH_SCORES(k)                                                                                                \
+    {                                                                                                                  \
+        _Pragma("unroll") for (int i = 0; i < STAGED; i++)                                                             \
+            columns[i] = fetch_scores(scores, (k) + 4 * (s.deep + i), n, chunk);                                       \
+        weight = (vec)(0.0f);                                                                                          \
+        if ((k) + s.lane < n)                                                                                          \
+            weight = GET(in, position(t + ATTEND_OTHER, width, (k) + s.lane) + block);                                  \
+    }
+
+/* weigh (kernels/cl/attend.cl): columns are positions j of the chunk, summed over are all positions i. */
+ALWAYS_INLINE void weigh_product(ARGUMENTS, __local vec *buffer, const int large)
+{
+    __global const int *t = table + at;
+    const int n = t[ATTEND_POSITIONS], chunk = t[ATTEND_CHUNK], width = t[IN_W], last = t[BLOCKS] - 1;
+    const int j0 = ((int)get_group_id(1) + first) * COLUMNS, o0 = (int)get_group_id(2) * WIDE;
+    const seat s = take_seat(large);
+    __global const float *scores = FLOATS(in, t[X]) + min(j0 + s.brings, chunk - 1);
+    const int block = min(o0 + s.output, last) * t[ATTEND_OTHER + 2];
+    vec acc[2][8], columns[STAGED], weight;
+    EACH_BLOCK(j)
+        EACH_COLUMN(p)
+            acc[j][p] = (vec)(0.0f);
+    SUM_OF_PRODUCTS(n, FETCH_SCORES)
+    EACH_COLUMN(p) {
+        const int j = j0 + p * COLUMN_GROUPS + s.column;
+        const int to = position(t + OUT, width, t[ATTEND_FIRST] + min(j, chunk - 1));
+        EACH_BLOCK(b)
+            if (j < chunk && o0 + s.block + b * BLOCK_GROUPS <= last)
+                PUT(out, to + (o0 + s.block + b * BLOCK_GROUPS) * t[OUT + 2], acc[b][p]);
+    }
+}
+
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1_large(ARGUMENTS, __local vec *buffer)
 {
     conv1_product(in, out, weights, table, at, first, buffer, 1);
@@ -168,5 +218,13 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1_large(ARG
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1_small(ARGUMENTS, __local vec *buffer)
 {
     conv1_product(in, out, weights, table, at, first, buffer, 0);
+}
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void weigh_large(ARGUMENTS, __local vec *buffer)
+{
+    weigh_product(in, out, weights, table, at, first, buffer, 1);
+}
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void weigh_small(ARGUMENTS, __local vec *buffer)
+{
+    weigh_product(in, out, weights, table, at, first, buffer, 0);
 }
 #endif
