@@ -18,6 +18,7 @@ static inline float across(vec z)
 {
     float f[LANES], sum = 0.0f;
     JOIN(vstore, LANES)(z, 0, f);
+#pragma unroll
     for (int l = 0; l < LANES; l++)
         sum += f[l];
     return sum;

@@ -7,20 +7,43 @@ __kernel void layer_norm(ARGUMENTS)
     const int x = (int)get_global_id(0), y = (int)get_global_id(1) + first, channels = t[NORM_CHANNELS];
     if (x >= t[COLS] || y >= t[ROWS])
         return;
+    const int from = place(t + X, 0, y, x), to = place(t + OUT, 0, y, x), plane = t[X + 2], to_plane = t[OUT + 2];
+    const int full = channels / LANES; /* blocks; the lanes of one that is not are summed alone */
     float mean = 0.0f, variance = 0.0f;
-    for (int c = 0; c < channels; c++)
+    vec sums = (vec)(0.0f);
+#pragma unroll 4
+    for (int b = 0; b < full; b++)
+        sums += GET(in, from + b * plane);
+    for (int c = full * LANES; c < channels; c++)
         mean += lane_of(in, t + X, c, y, x);
-    mean /= (float)channels;
-    for (int c = 0; c < channels; c++) {
+    mean = (across(sums) + mean) / (float)channels;
+    sums = (vec)(0.0f);
+#pragma unroll 4
+    for (int b = 0; b < full; b++) {
+        const vec d = GET(in, from + b * plane) - (vec)(mean);
+        sums = MULADD(d, d, sums);
+    }
+    for (int c = full * LANES; c < channels; c++) {
         const float d = lane_of(in, t + X, c, y, x) - mean;
         variance += d * d;
     }
+    variance += across(sums);
     const float share = 1.0f / sqrt(variance / (float)channels + NUMBER(NORM_EPS));
-    /* gain and shift are zero in lanes without a channel, and what lies there is finite */
-    for (int b = 0; b < t[BLOCKS]; b++)
-        PUT(out, place(t + OUT, b, y, x),
-            (GET(in, place(t + X, b, y, x)) - (vec)(mean)) * (vec)(share) * weights[t[NORM_GAIN] + b] +
-                weights[t[NORM_SHIFT] + b]);
+    /* gain and shift are zero in lanes without a channel, and what lies there is finite; four blocks are on their way at once,
+     * which a compiler cannot arrange that must take `out` for `in` */
+    __global const vec *gain = weights + t[NORM_GAIN], *shift = weights + t[NORM_SHIFT];
+    for (int b = 0, last = t[BLOCKS] - 1; b <= last; b += 4) {
+        vec z[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const int n = min(b + i, last);
+            z[i] = (GET(in, from + n * plane) - (vec)(mean)) * (vec)(share) * gain[n] + shift[n];
+        }
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            if (b + i <= last)
+                PUT(out, to + (b + i) * to_plane, z[i]);
+    }
 }
 
 /*
