@@ -110,18 +110,21 @@ __kernel void window_attention(ARGUMENTS)
 /* The lanes of a from r on, then those of b. */
 ALWAYS_INLINE vec shifted(vec a, vec b, int r)
 {
-    return r == 0 ? a : r == 1 ? (vec)(a.yzw, b.x) : r == 2 ? (vec)(a.zw, b.xy) : (vec)(a.w, b.xyz);
+    const float f0 = r & 2 ? a.z : a.x, f1 = r & 2 ? a.w : a.y, f2 = r & 2 ? b.x : a.z, f3 = r & 2 ? b.y : a.w;
+    const float f4 = r & 2 ? b.z : b.x;
+    return r & 1 ? (vec)(f1, f2, f3, f4) : (vec)(f0, f1, f2, f3);
 }
 
-/* Channels of one pixel from c on. What follows the last of a head is another's, or the last block again. */
-ALWAYS_INLINE void fetch_head(vec to[8], __global const cell *in, __global const int *map, int c, int last, int y, int x,
-                              const int vectors)
+/* `depth` channels of one pixel from c on, then zeros; what is read for them is another head's, or the last block again. */
+ALWAYS_INLINE void fetch_head(vec to[8], __global const cell *in, __global const int *map, int c, int depth, int last,
+                              int y, int x, const int vectors)
 {
     const int b = c / LANES, r = c & (LANES - 1);
     vec now = GET(in, place(map, b, y, x));
     EACH_VECTOR(d) {
         const vec next = GET(in, place(map, min(b + d + 1, last), y, x));
-        to[d] = shifted(now, next, r);
+        to[d] = shifted(now, next, r) *
+                clamp((vec)((float)(depth - LANES * d)) - (vec)(0.0f, 1.0f, 2.0f, 3.0f), (vec)(0.0f), (vec)(1.0f));
         now = next;
     }
 }
@@ -133,16 +136,16 @@ ALWAYS_INLINE void put_lane(__global cell *out, __global const int *map, int c, 
 }
 
 /* Blocks that are all the head's as they are, of the first and the last what is its own: others write the rest. */
-ALWAYS_INLINE void put_head(__global cell *out, __global const int *map, const vec z[8], int from, int depth, int y, int x,
-                            const int vectors)
+ALWAYS_INLINE void put_head(__global cell *out, __global const int *map, const vec z[8], float share, int from, int depth, int y,
+                            int x, const int vectors)
 {
     const int b = from / LANES, r = from & (LANES - 1), to = from + depth;
-    vec before = (vec)(0.0f);
+    vec before = z[0]; /* which nobody looks at, nor at what follows the last */
 #pragma unroll
     for (int d = 0; d <= 8; d++) {
         if (d > vectors)
             continue;
-        const vec now = d < vectors ? z[d & 7] : (vec)(0.0f), f = r ? shifted(before, now, LANES - r) : now;
+        const vec now = d < vectors ? z[d & 7] : before, f = (r ? shifted(before, now, LANES - r) : now) * (vec)(share);
         const int c = (b + d) * LANES;
         before = now;
         if (c >= from && c + LANES <= to) {
@@ -173,18 +176,15 @@ ALWAYS_INLINE void attend_window(ARGUMENTS, __local vec *room, const int vectors
     int x, y = from_y + divide(own ? item : 0, wide, &x);
     x += from_x;
     vec q[8], z[8], v[8];
-    fetch_head(v, in, t + X, (heads + head) * depth, last, y, x, vectors);
+    fetch_head(v, in, t + X, (heads + head) * depth, depth, last, y, x, vectors);
     EACH_VECTOR(d)
         keys[d * WINDOW_ITEMS + item] = v[d];
-    fetch_head(v, in, t + X, (2 * heads + head) * depth, last, y, x, vectors);
+    fetch_head(v, in, t + X, (2 * heads + head) * depth, depth, last, y, x, vectors);
     EACH_VECTOR(d)
         values[d * WINDOW_ITEMS + item] = v[d];
-    fetch_head(q, in, t + X, head * depth, last, y, x, vectors);
-    EACH_VECTOR(d) {
+    fetch_head(q, in, t + X, head * depth, depth, last, y, x, vectors);
+    EACH_VECTOR(d)
         z[d] = (vec)(0.0f);
-        q[d] = (vec)(LANES * d < depth ? q[d].x : 0.0f, LANES * d + 1 < depth ? q[d].y : 0.0f,
-                     LANES * d + 2 < depth ? q[d].z : 0.0f, LANES * d + 3 < depth ? q[d].w : 0.0f);
-    }
     for (int n = item; n < side * side; n += WINDOW_ITEMS)
         biases[n] = bias[n * heads];
     places[item] = (y - y0) * side + x - x0;
@@ -197,7 +197,7 @@ ALWAYS_INLINE void attend_window(ARGUMENTS, __local vec *room, const int vectors
             vec products = (vec)(0.0f);
             EACH_VECTOR(d)
                 products = MULADD(q[d], keys[d * WINDOW_ITEMS + n + a], products);
-            s[a] = scale * ((products.x + products.y) + (products.z + products.w)) + mine[-places[n + a]];
+            s[a] = scale * across(products) + mine[-places[n + a]];
             s[a] = n + a < count ? s[a] : -INFINITY;
             now = fmax(now, s[a]);
         }
@@ -215,10 +215,7 @@ ALWAYS_INLINE void attend_window(ARGUMENTS, __local vec *room, const int vectors
     }
     if (!own)
         return;
-    const float share = 1.0f / sum;
-    EACH_VECTOR(d)
-        z[d] *= (vec)(share);
-    put_head(out, t + OUT, z, head * depth, depth, y, x, vectors);
+    put_head(out, t + OUT, z, 1.0f / sum, head * depth, depth, y, x, vectors);
     /* the lanes behind the last channel, once */
     for (int c = heads * depth; head == 0 && c < t[BLOCKS] * LANES; c++)
         PUT1(out, lane_at(t + OUT, c, y, x), 0.0f);
