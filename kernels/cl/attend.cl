@@ -6,6 +6,7 @@
  *     weigh     out[c][j] = sum over i of v[c][i] * s[i][j]
  */
 #define SIDE 4
+#define EACH_OF_SIDE(a) _Pragma("unroll") for (int a = 0; a < SIDE; a++)
 
 static inline int position(__global const int *map, int width, int i)
 {
@@ -36,29 +37,30 @@ __kernel void scores(ARGUMENTS)
     int q[SIDE], k[SIDE];
     vec acc[SIDE][SIDE];
     float rest[SIDE][SIDE];
-    for (int a = 0; a < SIDE; a++) {
+    EACH_OF_SIDE(a) {
         q[a] = position(t + X, width, min(i0 + a, n - 1));
         k[a] = position(t + ATTEND_OTHER, width, min(t[ATTEND_FIRST] + j0 + a, n - 1));
-        for (int b = 0; b < SIDE; b++) {
+        EACH_OF_SIDE(b) {
             acc[a][b] = (vec)(0.0f);
             rest[a][b] = 0.0f;
         }
     }
     const int full = t[ATTEND_CHANNELS] / LANES;
     for (int c = 0; c < full; c++)
-        for (int a = 0; a < SIDE; a++) {
+        EACH_OF_SIDE(a) {
             const vec qa = GET(in, q[a] + c * t[X + 2]);
-            for (int b = 0; b < SIDE; b++)
+            EACH_OF_SIDE(b)
                 acc[a][b] = MULADD(qa, GET(in, k[b] + c * t[ATTEND_OTHER + 2]), acc[a][b]);
         }
     for (int l = 0; l < (t[ATTEND_CHANNELS] & (LANES - 1)); l++)
-        for (int a = 0; a < SIDE; a++)
-            for (int b = 0; b < SIDE; b++)
+        EACH_OF_SIDE(a)
+            EACH_OF_SIDE(b)
                 rest[a][b] += GET1(in, (size_t)(q[a] + full * t[X + 2]) * LANES + l) *
                               GET1(in, (size_t)(k[b] + full * t[ATTEND_OTHER + 2]) * LANES + l);
-    for (int a = 0; a < SIDE && i0 + a < n; a++)
-        for (int b = 0; b < SIDE && j0 + b < chunk; b++)
-            s[(size_t)(i0 + a) * chunk + j0 + b] = across(acc[a][b]) + rest[a][b];
+    EACH_OF_SIDE(a)
+        EACH_OF_SIDE(b)
+            if (i0 + a < n && j0 + b < chunk)
+                s[(size_t)(i0 + a) * chunk + j0 + b] = across(acc[a][b]) + rest[a][b];
 }
 
 /* In place; one position j an item. */
