@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 
-static int patch_vectors(const tt_cl_cut *c, const tt_cl_taps *t, int stride)
+/* Bytes of local memory of a group in tiles: a part of the input, and weights (kernels/cl/conv.cl says which). */
+static int tile_local(const tt_cl_cut *c, const tt_cl_taps *t, int stride, int blocks, bool three)
 {
-    return ((c->tile_x - 1) * stride + t->kw) * ((c->tile_y * c->pixels - 1) * stride + t->kh);
+    const int patch = ((c->tile_x - 1) * stride + t->kw) * ((c->tile_y * c->pixels - 1) * stride + t->kh);
+    return (patch + blocks * (three ? 3 : 1) * t->kw * c->lanes) * c->lanes * (int)sizeof(float);
 }
 
 static void in_frequencies(int grid, tt_cl_launch *l)
@@ -32,8 +34,8 @@ static void choose_conv(const tt_cl *cl, const tt_cl_taps *t, const tt_cl_conv *
 {
     const tt_cl_cut *c = &cl->cut;
     const int stride = conv->stride, blocks = l->blocks, most_local = cl->info.local < (32 << 10) ? (int)cl->info.local : 32 << 10;
-    const int patch = c->tile_x ? patch_vectors(c, t, stride) * c->lanes * (int)sizeof(float) : 0;
     const bool one = blocks == 1 || c->outputs == 1, three = t->kh == 3 && t->kw == 3 && stride == 1;
+    const int local = c->tile_x ? tile_local(c, t, stride, one ? 1 : c->outputs, three) : 0;
     if (t->wino) {
         in_frequencies(conv->grid, l);
         return;
@@ -43,14 +45,14 @@ static void choose_conv(const tt_cl *cl, const tt_cl_taps *t, const tt_cl_conv *
         return;
     }
     l->blocks = one ? blocks : (blocks + c->outputs - 1) / c->outputs;
-    if (c->tile_x && t->kh * t->kw > 1 && patch <= most_local) {
+    if (c->tile_x && t->kh * t->kw > 1 && local <= most_local) {
         l->kernel = three ? (one ? TT_CL_conv3_tiled_one : TT_CL_conv3_tiled)
                           : one ? TT_CL_conv_tiled_one : TT_CL_conv_tiled;
         l->group[0] = c->tile_x;
         l->group[1] = c->tile_y;
         l->rows_an_item = c->pixels;
         l->rows = (l->rows + c->pixels - 1) / c->pixels;
-        l->local = patch;
+        l->local = local;
         return;
     }
     const bool single = t->kh == 1 && t->kw == 1 && stride == 1;

@@ -107,6 +107,7 @@ static void windows_weights(kit *k)
     window(k, "cut", 62, 37, 3, 62);
     window(k, "edge", 30, 62, 3, 30);
     window(k, "two", 3, 30, 2, 3);
+    window(k, "few", 3, 3, 5, 3);
     window(k, "point", 4, 3, 1, 4);
     window(k, "valid", 5, 4, 3, 5);
 }
@@ -117,7 +118,8 @@ static tt_val windows(tt_build *b)
     x = tt_conv(b, x, "seven", .stride = 2);
     x = tt_conv(b, x, "one", .act = TT_ACT_RELU);
     x = tt_conv(b, tt_conv(b, tt_crop(b, x, 1), "cut"), "edge", .replicate = true);
-    x = tt_conv(b, tt_conv(b, x, "two", .valid = true, .stride = 2), "point");
+    x = tt_conv(b, tt_conv(b, x, "two", .valid = true, .stride = 2), "few");
+    x = tt_conv(b, x, "point");
     return tt_conv(b, tt_pad(b, x, 3), "valid", .valid = true);
 }
 

@@ -22,31 +22,30 @@ static inline void conv_finish(ARGUMENTS, vec z, int o, int y, int x)
     PUT(out, place(t + OUT, o, to_y, to_x), z);
 }
 
+/* An item's blocks of outputs: `blocks` of them. The bound is a number, or compilers unroll too late to keep acc in registers. */
+#define EACH_OUTPUT(j) _Pragma("unroll") for (int j = 0; j < 4; j++) if (j < blocks)
+#define EACH_PIXEL(p) _Pragma("unroll") for (int p = 0; p < PIXELS; p++)
+
 #if LANES == 4
-/* acc[j][p] += the pixels v times LANES vectors of weights from w[of[j]] on. Loops that are not unrolled early would leave
- * acc in memory. */
-static inline void multiply(vec acc[4][PIXELS], const vec *v, __global const vec *w, const int *of, const int blocks)
+/* acc[p] += the pixels v times LANES vectors of weights, of one block of outputs. */
+ALWAYS_INLINE void multiply(vec acc[PIXELS], const vec *v, vec w0, vec w1, vec w2, vec w3)
 {
-#pragma unroll
-    for (int j = 0; j < blocks; j++) {
-        const vec w0 = w[of[j]], w1 = w[of[j] + 1], w2 = w[of[j] + 2], w3 = w[of[j] + 3];
-#pragma unroll
-        for (int p = 0; p < PIXELS; p++) {
-            vec z = acc[j][p];
-            z = MULADD((vec)(v[p].x), w0, z);
-            z = MULADD((vec)(v[p].y), w1, z);
-            z = MULADD((vec)(v[p].z), w2, z);
-            acc[j][p] = MULADD((vec)(v[p].w), w3, z);
-        }
+    EACH_PIXEL(p) {
+        vec z = acc[p];
+        z = MULADD((vec)(v[p].x), w0, z);
+        z = MULADD((vec)(v[p].y), w1, z);
+        z = MULADD((vec)(v[p].z), w2, z);
+        acc[p] = MULADD((vec)(v[p].w), w3, z);
     }
 }
+#define WEIGHTS_FROM(w) (w)[0], (w)[1], (w)[2], (w)[3] /* in any memory */
 #endif
 
 /*
  * Straight from the arena: PIXELS pixels and `blocks` output blocks an item. The pixels of neighbours in a group lie
  * beside each other, which GPUs want; in a group of one item its own do, which CPUs want.
  */
-static inline void conv_direct(ARGUMENTS, const int k, const int blocks)
+ALWAYS_INLINE void conv_direct(ARGUMENTS, const int k, const int blocks)
 {
     __global const int *t = table + at;
     const int kh = k ? k : t[CONV_KH], kw = k ? k : t[CONV_KW], stride = k ? 1 : t[CONV_STRIDE];
@@ -58,11 +57,9 @@ static inline void conv_direct(ARGUMENTS, const int k, const int blocks)
         return;
     vec acc[4][PIXELS];
     int of[4]; /* where the weights of each block begin; a block beyond the last is worked as if it were that, and not stored */
-#pragma unroll
-    for (int j = 0; j < blocks; j++) {
+    EACH_OUTPUT(j) {
         of[j] = (min(o0 + j, last) - o0) * t[CONV_WEIGHTS_STEP];
-#pragma unroll
-        for (int p = 0; p < PIXELS; p++)
+        EACH_PIXEL(p)
             acc[j][p] = weights[t[CONV_BIAS] + min(o0 + j, last)];
     }
     __global const vec *w = weights + t[CONV_WEIGHTS] + o0 * t[CONV_WEIGHTS_STEP];
@@ -85,37 +82,33 @@ static inline void conv_direct(ARGUMENTS, const int k, const int blocks)
                 for (int kx = 0; kx < kw; kx++, w += LANES) {
 #if LANES == 4
                     vec v[PIXELS];
-#pragma unroll
-                    for (int p = 0; p < PIXELS; p++) {
+                    EACH_PIXEL(p) {
                         const int from_x = left + p * beside * stride + kx;
                         const int legal = clamp(from_x, 0, w_in - 1);
                         v[p] = GET(in, row + legal);
                         if (legal != from_x && !t[CONV_REPLICATE])
                             v[p] = (vec)(0.0f);
                     }
-                    multiply(acc, v, w, of, blocks);
+                    EACH_OUTPUT(j)
+                        multiply(acc[j], v, WEIGHTS_FROM(w + of[j]));
 #else
                     if (inside) {
                         const size_t f = (size_t)(row + left + kx) * LANES;
                         for (int l = 0; l < lanes; l++)
-#pragma unroll
-                            for (int j = 0; j < blocks; j++) {
+                            EACH_OUTPUT(j) {
                                 const vec wl = w[of[j] + l];
-#pragma unroll
-                                for (int p = 0; p < PIXELS; p++)
+                                EACH_PIXEL(p)
                                     acc[j][p] = MULADD((vec)(GET1(in, f + p * beside * stride * LANES + l)), wl, acc[j][p]);
                             }
                     } else {
-#pragma unroll
-                        for (int p = 0; p < PIXELS; p++) {
+                        EACH_PIXEL(p) {
                             const int from_x = left + p * beside * stride + kx;
                             const int legal = clamp(from_x, 0, w_in - 1);
                             const size_t f = (size_t)(row + legal) * LANES;
                             if (legal != from_x && !t[CONV_REPLICATE])
                                 continue;
                             for (int l = 0; l < lanes; l++)
-#pragma unroll
-                                for (int j = 0; j < blocks; j++)
+                                EACH_OUTPUT(j)
                                     acc[j][p] = MULADD((vec)(GET1(in, f + l)), w[of[j] + l], acc[j][p]);
                         }
                     }
@@ -124,10 +117,8 @@ static inline void conv_direct(ARGUMENTS, const int k, const int blocks)
             }
         }
     }
-#pragma unroll
-    for (int j = 0; j < blocks; j++)
-#pragma unroll
-        for (int p = 0; p < PIXELS; p++)
+    EACH_OUTPUT(j)
+        EACH_PIXEL(p)
             if (o0 + j <= last && x0 + p * beside < cols)
                 conv_finish(in, out, weights, table, at, first, acc[j][p], o0 + j, y, x0 + p * beside);
 }
@@ -163,26 +154,28 @@ __kernel void conv1_one(ARGUMENTS)
  * For GPUs: a group of TILE_X x TILE_Y items makes TILE_X x (TILE_Y * PIXELS) pixels of `blocks` output blocks. What one
  * block of input channels holds of them, with the window's rim, is brought into local memory by all, then each item takes
  * from there what it needs: an implicit matrix product whose tiles lie in registers. The pixels of an item lie below
- * each other, so neighbours read local memory side by side.
- *     patch   ((TILE_X - 1) * stride + kw) * ((TILE_Y * PIXELS - 1) * stride + kh) vectors
+ * each other, so neighbours read local memory side by side. The weights come the same way, all of a 3x3 window at once, of
+ * others a row at a time.
+ *     patch   ((TILE_X - 1) * stride + kw) * ((TILE_Y * PIXELS - 1) * stride + kh) vectors, and `blocks` times LANES for
+ *             each weight of that
  */
-static inline void conv_in_tiles(ARGUMENTS, __local vec *patch, const int k, const int blocks)
+ALWAYS_INLINE void conv_in_tiles(ARGUMENTS, __local vec *patch, const int k, const int blocks)
 {
     __global const int *t = table + at;
     const int kh = k ? k : t[CONV_KH], kw = k ? k : t[CONV_KW], stride = k ? 1 : t[CONV_STRIDE];
-    const int lx = (int)get_local_id(0), ly = (int)get_local_id(1);
+    const int tall = k ? k : 1, taps = tall * kw * LANES;
+    const int lx = (int)get_local_id(0), ly = (int)get_local_id(1), item = ly * TILE_X + lx;
     const int x0 = (int)get_group_id(0) * TILE_X, y0 = (int)get_group_id(1) * TILE_Y * PIXELS + first;
     const int o0 = (int)get_global_id(2) * blocks, last = t[BLOCKS] - 1;
     const int h = t[IN_H], w_in = t[IN_W];
     const int wide = (TILE_X - 1) * stride + kw, all = wide * ((TILE_Y * PIXELS - 1) * stride + kh);
     const int left = x0 * stride - t[CONV_PAD_X], top = y0 * stride - t[CONV_PAD_Y];
+    __local vec *tile = patch + all;
     vec acc[4][PIXELS];
     int of[4]; /* where the weights of each block begin; a block beyond the last is worked as if it were that, and not stored */
-#pragma unroll
-    for (int j = 0; j < blocks; j++) {
+    EACH_OUTPUT(j) {
         of[j] = (min(o0 + j, last) - o0) * t[CONV_WEIGHTS_STEP];
-#pragma unroll
-        for (int p = 0; p < PIXELS; p++)
+        EACH_PIXEL(p)
             acc[j][p] = weights[t[CONV_BIAS] + min(o0 + j, last)];
     }
     __global const vec *w = weights + t[CONV_WEIGHTS] + o0 * t[CONV_WEIGHTS_STEP];
@@ -191,7 +184,7 @@ static inline void conv_in_tiles(ARGUMENTS, __local vec *patch, const int k, con
         for (int c = 0; c < piece[3]; c += LANES) {
             const int from = place(piece, c / LANES, 0, 0), row = piece[1];
             barrier(CLK_LOCAL_MEM_FENCE);
-            for (int n = ly * TILE_X + lx; n < all; n += TILE_X * TILE_Y) {
+            for (int n = item; n < all; n += TILE_X * TILE_Y) {
                 int x;
                 const int y = top + divide(n, wide, &x);
                 x += left;
@@ -201,22 +194,28 @@ static inline void conv_in_tiles(ARGUMENTS, __local vec *patch, const int k, con
                     v = (vec)(0.0f);
                 patch[n] = v;
             }
-            barrier(CLK_LOCAL_MEM_FENCE);
-            for (int ky = 0; ky < kh; ky++)
-                for (int kx = 0; kx < kw; kx++, w += LANES) {
-                    vec v[PIXELS];
-#pragma unroll
-                    for (int p = 0; p < PIXELS; p++)
-                        v[p] = patch[((ly * PIXELS + p) * stride + ky) * wide + lx * stride + kx];
-                    multiply(acc, v, w, of, blocks);
-                }
+            for (int ky = 0; ky < kh; ky += tall, w += taps) {
+                if (ky)
+                    barrier(CLK_LOCAL_MEM_FENCE);
+                EACH_OUTPUT(j)
+                    for (int n = item; n < taps; n += TILE_X * TILE_Y)
+                        tile[j * taps + n] = w[of[j] + n];
+                barrier(CLK_LOCAL_MEM_FENCE);
+                for (int r = 0; r < tall; r++)
+                    for (int kx = 0; kx < kw; kx++) {
+                        __local const vec *tap = tile + (r * kw + kx) * LANES;
+                        vec v[PIXELS];
+                        EACH_PIXEL(p)
+                            v[p] = patch[((ly * PIXELS + p) * stride + ky + r) * wide + lx * stride + kx];
+                        EACH_OUTPUT(j)
+                            multiply(acc[j], v, WEIGHTS_FROM(tap + j * taps));
+                    }
+            }
         }
     }
     const int x = x0 + lx;
-#pragma unroll
-    for (int j = 0; j < blocks; j++)
-#pragma unroll
-        for (int p = 0; p < PIXELS; p++) {
+    EACH_OUTPUT(j)
+        EACH_PIXEL(p) {
             const int y = y0 + ly * PIXELS + p;
             if (o0 + j <= last && x < t[COLS] && y < t[ROWS])
                 conv_finish(in, out, weights, table, at, first, acc[j][p], o0 + j, y, x);
