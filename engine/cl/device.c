@@ -2,6 +2,7 @@
 #include "engine/cl/cl.h"
 #include "engine/cl/pace.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,15 @@ static tt_status test(tt_cl *cl, const tt_cl_options *o, bool passed, tt_error *
     return st ? tt_fail(err, st, "%s", e.text) : TT_OK;
 }
 
+/* Which products groups make together (kernels/cl/product.cl): none on devices cut for few registers, and where Winograd's
+ * 96 sums an item are too many, so are 64. */
+static void set_products(tt_cl *cl)
+{
+    const tt_cl_cut *c = &cl->cut;
+    cl->products = c->lanes == 4 && c->pixels >= 4 && cl->info.group >= TT_CL_PRODUCT_ITEMS && cl->info.local >= TT_CL_WINDOW_LOCAL;
+    cl->busy = c->wino ? 2 * (int)cl->info.units : INT_MAX;
+}
+
 static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, const tt_cl_options *o,
                             const tt_cl_cut *cut, tt_error *err)
 {
@@ -211,8 +221,7 @@ static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, c
     cl->cut = cut ? *cut : tt_cl_cut_for(&cl->info, (int)o->cut);
     if (!cut && !o->cut && o->store)
         tt_cl_tuned(cl, o->store, &cl->cut);
-    cl->products = cl->cut.lanes == 4 && cl->info.group >= TT_CL_PRODUCT_ITEMS && cl->info.local >= TT_CL_WINDOW_LOCAL;
-    cl->busy = 2 * (int)cl->info.units;
+    set_products(cl);
     cl->memory = sensible_memory(&cl->info);
     bool passed = false;
     tt_status st = usable(cl, err);

@@ -94,21 +94,21 @@ __kernel void softmax(ARGUMENTS)
 #define SOFTMAX_SLICES 16
 #define AT_ONCE 4 /* rows of an item */
 
-ALWAYS_INLINE float2 joined(float2 a, float2 b)
+/* A sum scaled down from what was the largest so far. Who has no rows has none. */
+ALWAYS_INLINE float scaled_down(float sum, float from, float to)
 {
-    const float most = fmax(a.x, b.x);
-    return (float2)(most, (a.x > -INFINITY ? a.y * exp(a.x - most) : 0.0f) + (b.x > -INFINITY ? b.y * exp(b.x - most) : 0.0f));
+    return from > -INFINITY ? sum * exp(from - to) : 0.0f;
 }
 
-__kernel __attribute__((reqd_work_group_size(SOFTMAX_COLUMNS *SOFTMAX_SLICES, 1, 1))) void softmax_by_groups(
-    ARGUMENTS, __local float2 *room)
+__kernel GROUPS_OF(SOFTMAX_COLUMNS *SOFTMAX_SLICES) void softmax_by_groups(
+    ARGUMENTS, __local float *room)
 {
     __global const int *t = table + at;
     const int item = (int)get_local_id(0), column = item & (SOFTMAX_COLUMNS - 1), slice = item / SOFTMAX_COLUMNS;
     const int n = t[ATTEND_POSITIONS], chunk = t[ATTEND_CHUNK], j = (int)get_group_id(0) * SOFTMAX_COLUMNS + column;
-    __global float *s = FLOATS(out, t[OUT]) + min(j, chunk - 1);
+    __global float *s = FLOATS(out, t[OUT]) + j;
     float most = -INFINITY, sum = 0.0f;
-    for (int i = slice; i < n; i += AT_ONCE * SOFTMAX_SLICES) {
+    for (int i = slice; i < n && j < chunk; i += AT_ONCE * SOFTMAX_SLICES) {
         float f[AT_ONCE], now = most;
 #pragma unroll
         for (int a = 0; a < AT_ONCE; a++) {
@@ -122,21 +122,26 @@ __kernel __attribute__((reqd_work_group_size(SOFTMAX_COLUMNS *SOFTMAX_SLICES, 1,
         for (int a = 0; a < AT_ONCE; a++)
             sum += exp(f[a] - most);
     }
-    room[item] = (float2)(most, sum);
+    __local float *largest = room, *sums = room + SOFTMAX_COLUMNS * SOFTMAX_SLICES;
+    largest[item] = most;
+    sums[item] = sum;
     for (int apart = SOFTMAX_SLICES / 2; apart > 0; apart /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (slice < apart)
-            room[item] = joined(room[item], room[item + apart * SOFTMAX_COLUMNS]);
+        if (slice < apart) {
+            const int other = item + apart * SOFTMAX_COLUMNS;
+            const float a = largest[item], b = largest[other], now = fmax(a, b);
+            largest[item] = now;
+            sums[item] = scaled_down(sums[item], a, now) + scaled_down(sums[other], b, now);
+        }
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    const float2 all = room[column];
-    const float share = 1.0f / all.y;
+    const float top = largest[column], share = 1.0f / sums[column];
     for (int i = slice; i < n && j < chunk; i += AT_ONCE * SOFTMAX_SLICES)
 #pragma unroll
         for (int a = 0; a < AT_ONCE; a++) {
             const int row = i + a * SOFTMAX_SLICES;
             if (row < n)
-                s[(size_t)row * chunk] = exp(s[(size_t)row * chunk] - all.x) * share;
+                s[(size_t)row * chunk] = exp(s[(size_t)row * chunk] - top) * share;
         }
 }
 #endif

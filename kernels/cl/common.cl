@@ -31,6 +31,17 @@ typedef JOIN(float, LANES) vec;
  * A compiler that knows no such attribute leaves it out, as the language says. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/*
+ * How many items a group has, in one dimension. A compiler that gives each item all the registers it could use leaves room
+ * for a group or two in a unit, which wait at their barriers; with FREE_GROUPS the host has told it how many to use, which
+ * such a compiler heeds only where the kernel does not say how large its groups are.
+ */
+#ifdef FREE_GROUPS
+#define GROUPS_OF(items)
+#else
+#define GROUPS_OF(items) __attribute__((reqd_work_group_size(items, 1, 1)))
+#endif
+
 #ifdef FP_FAST_FMAF
 #define MULADD(a, b, c) fma(a, b, c)
 #else

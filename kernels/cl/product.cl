@@ -211,19 +211,19 @@ ALWAYS_INLINE void weigh_product(ARGUMENTS, __local vec *buffer, const int large
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1_large(ARGUMENTS, __local vec *buffer)
+__kernel GROUPS_OF(GROUP) void conv1_large(ARGUMENTS, __local vec *buffer)
 {
     conv1_product(in, out, weights, table, at, first, buffer, 1);
 }
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv1_small(ARGUMENTS, __local vec *buffer)
+__kernel GROUPS_OF(GROUP) void conv1_small(ARGUMENTS, __local vec *buffer)
 {
     conv1_product(in, out, weights, table, at, first, buffer, 0);
 }
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void weigh_large(ARGUMENTS, __local vec *buffer)
+__kernel GROUPS_OF(GROUP) void weigh_large(ARGUMENTS, __local vec *buffer)
 {
     weigh_product(in, out, weights, table, at, first, buffer, 1);
 }
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void weigh_small(ARGUMENTS, __local vec *buffer)
+__kernel GROUPS_OF(GROUP) void weigh_small(ARGUMENTS, __local vec *buffer)
 {
     weigh_product(in, out, weights, table, at, first, buffer, 0);
 }

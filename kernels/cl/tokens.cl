@@ -221,11 +221,11 @@ ALWAYS_INLINE void attend_window(ARGUMENTS, __local vec *room, const int vectors
         PUT1(out, lane_at(t + OUT, c, y, x), 0.0f);
 }
 
-__kernel __attribute__((reqd_work_group_size(WINDOW_ITEMS, 1, 1))) void window_16(ARGUMENTS, __local vec *room)
+__kernel GROUPS_OF(WINDOW_ITEMS) void window_16(ARGUMENTS, __local vec *room)
 {
     attend_window(in, out, weights, table, at, first, room, 4);
 }
-__kernel __attribute__((reqd_work_group_size(WINDOW_ITEMS, 1, 1))) void window_32(ARGUMENTS, __local vec *room)
+__kernel GROUPS_OF(WINDOW_ITEMS) void window_32(ARGUMENTS, __local vec *room)
 {
     attend_window(in, out, weights, table, at, first, room, 8);
 }

@@ -11,10 +11,6 @@
  * What the next round reads from the arena and of the weights is on its way while the products are made. Then A^T m A:
  * first along j, where an item has all it needs, then along i through local memory, two columns of all tiles at a time.
  *     weights   [group of 8 blocks of outputs][block of inputs][i][j][input lane][block]
- *
- * A compiler that gave each item all the registers it could use would leave room for one group, which waits at its
- * barriers; with FREE_GROUPS the host has told it how many to use, which such a compiler heeds only where the kernel does
- * not say how large its groups are.
  */
 #if LANES == 4 && defined WINO
 #define PA 0.625f
@@ -83,11 +79,7 @@ static inline void fetch(pair *d, __global const cell *in, int from, int row, in
     }
 }
 
-__kernel
-#ifndef FREE_GROUPS
-__attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-#endif
-void conv_wino(ARGUMENTS, __local vec *room)
+__kernel GROUPS_OF(ITEMS) void conv_wino(ARGUMENTS, __local vec *room)
 {
     __global const int *t = table + at;
     const int n = (int)get_local_id(0), side = n & 1;
