@@ -411,16 +411,18 @@ START_TEST(no_enqueue_is_long)
         return;
     prepare("long");
     pg_picture("in.png", 48, 48, 1, 8);
+    const char *weights = golden_path("srcnn/955_zero/weights.safetensors");
+    pg_run r = RUN("upscale", "in.png", "-o", "first.png", "--device", device, "--scale", "2", "-m", weights);
+    EXPECT(r, 0, ""); /* with the self-test, whose launches are not those that are counted */
     setenv("SHIM_ITEM_NS", "1000000", 1);
     setenv("SHIM_SLOW", "conv", 1);
     setenv("SHIM_LAUNCHES", pg_at("launches"), 1);
-    pg_run r = RUN("upscale", "in.png", "-o", "out.png", "--device", device, "--scale", "2", "-m",
-                   golden_path("srcnn/955_zero/weights.safetensors"));
+    r = RUN("upscale", "in.png", "-o", "out.png", "--device", device, "--scale", "2", "-m", weights);
     EXPECT(r, 0, "");
     char *text = pg_contents("launches", &size);
     ck_assert_int_eq(sscanf(text, "%ld %lld", &launches, &longest), 2);
     ck_assert_msg(longest > 1000000 && longest <= 100000000, "%lld ns, %ld launches", longest, launches);
-    ck_assert_msg(launches < 300, "cut to pieces: %ld launches", launches);
+    ck_assert_msg(launches < 100, "cut to pieces: %ld launches", launches);
     free(text);
 }
 END_TEST
