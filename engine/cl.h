@@ -46,6 +46,7 @@ typedef struct tt_cl_options {
     /* kernels as for such devices, for tests: CPUs; GPUs; those of phones */
     enum { TT_CL_CUT_USUAL, TT_CL_CUT_CPU, TT_CL_CUT_GPU, TT_CL_CUT_SMALL } cut;
     bool untested;            /* the caller runs tt_cl_self_test(): for tests */
+    bool half_maps;           /* maps between layers are made of floats of 16 bits; weights and sums stay as they are */
 } tt_cl_options;
 
 /*
@@ -59,6 +60,12 @@ typedef struct tt_cl_options {
  */
 tt_status tt_cl_open(tt_cl **cl, const char *which, const tt_cl_options *o, tt_error *err);
 tt_cl *tt_cl_share(tt_cl *cl);
+bool tt_cl_half_maps(const tt_cl *cl);
+/*
+ * The device that was opened with half_maps once more, with maps of floats: a program and a test of its own, the same
+ * memory. Of o, store and memory count. TT_ERR_UNSUPPORTED as above.
+ */
+tt_status tt_cl_open_floats(tt_cl **cl, tt_cl *halves, const tt_cl_options *o, tt_error *err);
 void tt_cl_free(tt_cl *cl); /* accepts NULL */
 const tt_cl_info *tt_cl_about(const tt_cl *cl);
 /* Was the self-test run now (else it was known from before)? */
@@ -71,6 +78,8 @@ uint64_t tt_cl_memory(const tt_cl *cl);
  * Borrows net. TT_ERR_UNSUPPORTED: it has an operation that the device cannot do. TT_ERR_MEMORY.
  */
 tt_status tt_cl_net_new(tt_cl_net **out, tt_cl *cl, const tt_net *net, const tt_graph *graph, tt_error *err);
+/* The weights of n, for the device that tt_cl_open_floats() made of n's. Borrows n. */
+tt_status tt_cl_net_floats(tt_cl_net **out, tt_cl *floats, const tt_cl_net *n, tt_error *err);
 void tt_cl_net_free(tt_cl_net *n); /* accepts NULL */
 tt_cl *tt_cl_net_device(const tt_cl_net *n);
 uint64_t tt_cl_net_bytes(const tt_cl_net *n);
@@ -99,7 +108,8 @@ void tt_cl_plan_get_facts(const tt_cl_plan *p, tt_cl_plan_facts *f);
 /*
  * in [in_channels, in_h, in_w] to out [out_channels, out_h, out_w]. Runs of one device take turns. Of `watch` cancel and
  * progress are heeded. TT_ERR_MEMORY: the device has no memory after all; TT_ERR_TEMPORARY: it failed otherwise. What the
- * device computed is not looked at.
+ * device computed is not looked at; but where maps of halves could not hold a value (65504 is the largest), all of `out` is
+ * not-a-number.
  */
 tt_status tt_cl_plan_run(tt_cl_plan *p, const float *in, float *out, const tt_watch *watch, tt_error *err);
 
@@ -143,7 +153,7 @@ tt_status tt_cl_peak(tt_cl *cl, double *flops, double *bytes, tt_error *err);
  * least 12 of them each way: for tests on simulators, which are slow.
  */
 tt_status tt_cl_self_test(tt_cl *cl, tt_error *err);
-enum { TT_CL_TEST_CASES = 8 };
+enum { TT_CL_TEST_CASES = 9 }; /* the last is about maps of halves, and nothing to a device without */
 tt_status tt_cl_self_test_case(tt_cl *cl, int which, int h, int w, tt_error *err);
 
 #endif

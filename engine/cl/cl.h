@@ -55,6 +55,7 @@ enum { TT_CL_WINDOW_ITEMS = 64, TT_CL_WINDOW_MOST = 8, TT_CL_WINDOW_LOCAL = (2 *
 
 struct tt_cl {
     atomic_int users;
+    tt_cl *halves; /* NULL, or whose context this is, shared */
     pthread_mutex_t lock; /* of the queue and the kernels' arguments */
     const tt_cl_api *api;
     tt_cl_info info;
@@ -73,7 +74,7 @@ struct tt_cl {
     int busy; /* groups that keep it so: launches of fewer are cut smaller */
     double rate[TT_CL_KERNEL_COUNT]; /* as last seen: engine/cl/pace.h */
     const tt_cl_plan *turn;          /* whose launches came last */
-    bool tested_now;
+    bool half_maps, tested_now;
 };
 
 /* A convolution's or linear layer's numbers in the weights, in vectors. One for each class of a transposed one. */
@@ -102,6 +103,7 @@ struct tt_cl_net {
     tt_cl_step *step;
     cl_mem weights;
     uint64_t bytes;
+    bool borrowed; /* step and weights are another's */
 };
 
 /* The form of each of its steps on the device. */
@@ -130,6 +132,12 @@ tt_status tt_cl_open_cut(tt_cl **cl, const char *id, const tt_cl_cut *cut, tt_er
 
 /* engine/cl/run.c: seconds of a clock that only goes forward. */
 double tt_cl_now(void);
+
+/* Bytes of what maps are made of. */
+static inline size_t tt_cl_cell(const tt_cl *cl)
+{
+    return cl->half_maps ? 2 : sizeof(float);
+}
 
 static inline int tt_cl_blocks(const tt_cl *cl, int channels)
 {

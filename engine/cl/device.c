@@ -154,7 +154,8 @@ static tt_status open_queue(tt_cl *cl, tt_error *err)
 {
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)cl->platform, 0};
     cl_int e = CL_SUCCESS;
-    cl->context = cl->api->clCreateContext(properties, 1, &cl->device, NULL, NULL, &e);
+    cl->context = cl->halves ? cl->halves->context
+                             : cl->api->clCreateContext(properties, 1, &cl->device, NULL, NULL, &e);
     if (!cl->context || e != CL_SUCCESS)
         return tt_cl_fail(err, cl->info.name, "opening it", e);
     cl->queue = cl->api->clCreateCommandQueue(cl->context, cl->device, 0, &e);
@@ -207,8 +208,9 @@ static void set_products(tt_cl *cl)
     cl->busy = c->wino ? 2 * (int)cl->info.units : INT_MAX;
 }
 
+/* cut, halves: may be NULL. */
 static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, const tt_cl_options *o,
-                            const tt_cl_cut *cut, tt_error *err)
+                            const tt_cl_cut *cut, tt_cl *halves, tt_error *err)
 {
     tt_cl *cl = calloc(1, sizeof *cl);
     if (!cl)
@@ -216,6 +218,8 @@ static tt_status open_found(tt_cl **out, const tt_cl_api *api, const found *f, c
     *cl = (tt_cl){.api = api, .platform = f->platform, .device = f->device, .info = f->info};
     for (int i = 0; i < TT_CL_KERNEL_COUNT; i++)
         cl->rate[i] = TT_CL_FIRST_RATE;
+    cl->half_maps = o->half_maps;
+    cl->halves = tt_cl_share(halves);
     atomic_init(&cl->users, 1);
     pthread_mutex_init(&cl->lock, NULL);
     cl->cut = cut ? *cut : tt_cl_cut_for(&cl->info, (int)o->cut);
@@ -253,7 +257,7 @@ static tt_status open_named(tt_cl **cl, const char *which, const tt_cl_options *
         return tt_fail_memory(err, MOST_DEVICES * sizeof *list);
     const int count = find_all(api, list, &why);
     const found *f = choose(list, count, which);
-    const tt_status st = f ? open_found(cl, api, f, o ? o : &usual, cut, err) : no_such(list, count, which, why, err);
+    const tt_status st = f ? open_found(cl, api, f, o ? o : &usual, cut, NULL, err) : no_such(list, count, which, why, err);
     free(list);
     return st;
 }
@@ -266,6 +270,25 @@ tt_status tt_cl_open(tt_cl **cl, const char *which, const tt_cl_options *o, tt_e
 tt_status tt_cl_open_cut(tt_cl **cl, const char *id, const tt_cl_cut *cut, tt_error *err)
 {
     return open_named(cl, id, &(tt_cl_options){.untested = true}, cut, err);
+}
+
+tt_status tt_cl_open_floats(tt_cl **cl, tt_cl *halves, const tt_cl_options *o, tt_error *err)
+{
+    const found f = {halves->platform, halves->device, halves->info};
+    const tt_cl_options floats = {.store = o ? o->store : NULL, .memory = o ? o->memory : 0};
+    *cl = NULL;
+    tt_status st = open_found(cl, halves->api, &f, &floats, &halves->cut, halves, err);
+    if (!st && (*cl)->cut.wino != halves->cut.wino) { /* weights lie as the cut has them, and this compiled kernel is too large */
+        tt_cl_free(*cl);
+        *cl = NULL;
+        st = tt_fail(err, TT_ERR_UNSUPPORTED, "%s: its compiler makes other kernels of maps of 32 bits", halves->info.name);
+    }
+    return st;
+}
+
+bool tt_cl_half_maps(const tt_cl *cl)
+{
+    return cl->half_maps;
 }
 
 tt_cl *tt_cl_share(tt_cl *cl)
@@ -288,8 +311,9 @@ void tt_cl_free(tt_cl *cl)
         cl->api->clReleaseCommandQueue(cl->queue);
     if (cl->transfers)
         cl->api->clReleaseCommandQueue(cl->transfers);
-    if (cl->context)
+    if (cl->context && !cl->halves)
         cl->api->clReleaseContext(cl->context);
+    tt_cl_free(cl->halves);
     pthread_mutex_destroy(&cl->lock);
     free(cl);
 }

@@ -41,7 +41,7 @@ tt_cl_view tt_cl_result_of(const tt_cl_plan *p, const tt_step *s)
 double tt_cl_view_bytes(const tt_cl_plan *p, const tt_cl_view *v)
 {
     const tt_cl *cl = p->net->cl;
-    return (double)v->h * v->w * tt_cl_blocks(cl, v->channels) * cl->cut.lanes * sizeof(float);
+    return (double)v->h * v->w * tt_cl_blocks(cl, v->channels) * cl->cut.lanes * (double)tt_cl_cell(cl);
 }
 
 /* `count` more numbers in the table, zeros; NULL without memory. Good until the next call. */
@@ -86,7 +86,7 @@ int *tt_cl_launch_new(tt_cl_plan *p, tt_cl_kernel kernel, int numbers, int cols,
                         .blocks = blocks,
                         .rows_an_item = 1,
                         .group = {c->group_x, c->group_y, 1}};
-    l->bytes = (double)cols * rows * blocks * c->lanes * sizeof(float);
+    l->bytes = (double)cols * rows * blocks * c->lanes * (double)tt_cl_cell(p->net->cl);
     *out = l;
     return t;
 }
@@ -143,7 +143,7 @@ static bool emit_step(tt_cl_plan *p, int step, bool *known)
 
 tt_status tt_cl_emit(tt_cl_plan *p, tt_error *err)
 {
-    bool known = true, good = tt_cl_load_input(p);
+    bool known = true, good = tt_cl_clear_mark(p) && tt_cl_load_input(p);
     for (int i = 0; i < p->net->net->steps && good; i++) {
         good = emit_step(p, i, &known);
         if (!known)

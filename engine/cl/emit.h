@@ -73,6 +73,8 @@ bool tt_cl_map_step(tt_cl_plan *p, int step);
 bool tt_cl_copy_step(tt_cl_plan *p, int step);
 bool tt_cl_move_step(tt_cl_plan *p, int step);
 bool tt_cl_mean_step(tt_cl_plan *p, int step);
+/* Where maps are halves: no value was too large for one yet. */
+bool tt_cl_clear_mark(tt_cl_plan *p);
 bool tt_cl_load_input(tt_cl_plan *p);
 bool tt_cl_store_result(tt_cl_plan *p);
 

@@ -141,6 +141,13 @@ static double plane_bytes(int planes, int h, int w)
     return (double)planes * h * w * sizeof(float);
 }
 
+/* A map of one vector, of nothing, where the arena begins. */
+bool tt_cl_clear_mark(tt_cl_plan *p)
+{
+    tt_cl_launch *l;
+    return !p->net->cl->half_maps || tt_cl_launch_new(p, TT_CL_copy, COPY_PIECE, 1, 1, 1, &l);
+}
+
 bool tt_cl_load_input(tt_cl_plan *p)
 {
     const tt_graph *g = p->net->net->graph;

@@ -381,10 +381,19 @@ tt_status tt_cl_net_new(tt_cl_net **out, tt_cl *cl, const tt_net *net, const tt_
     return st;
 }
 
-void tt_cl_net_free(tt_cl_net *n)
+tt_status tt_cl_net_floats(tt_cl_net **out, tt_cl *floats, const tt_cl_net *n, tt_error *err)
 {
-    if (!n)
-        return;
+    *out = malloc(sizeof **out);
+    if (!*out)
+        return tt_fail_memory(err, sizeof **out);
+    **out = *n;
+    (*out)->cl = tt_cl_share(floats);
+    (*out)->borrowed = true;
+    return TT_OK;
+}
+
+static void free_own(tt_cl_net *n)
+{
     for (int i = 0; n->step && i < n->net->steps; i++) {
         free(n->step[i].own.taps);
         for (int j = 0; j < n->step[i].stages; j++)
@@ -394,6 +403,14 @@ void tt_cl_net_free(tt_cl_net *n)
     if (n->weights)
         n->cl->api->clReleaseMemObject(n->weights);
     free(n->step);
+}
+
+void tt_cl_net_free(tt_cl_net *n)
+{
+    if (!n)
+        return;
+    if (!n->borrowed)
+        free_own(n);
     tt_cl_free(n->cl);
     free(n);
 }

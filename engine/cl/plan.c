@@ -23,10 +23,12 @@ static size_t map_vectors(const tt_cl_plan *p, int channels, tt_extent e)
     return n;
 }
 
+/* What stays floats where maps are halves. */
 static size_t float_vectors(const tt_cl_plan *p, size_t floats)
 {
-    const size_t lanes = (size_t)p->net->cl->cut.lanes;
-    return floats == SIZE_MAX ? floats : (floats + lanes - 1) / lanes;
+    const size_t vector = (size_t)p->net->cl->cut.lanes * tt_cl_cell(p->net->cl);
+    size_t bytes;
+    return tt_mul(floats, sizeof(float), &bytes) && bytes < SIZE_MAX - vector ? (bytes + vector - 1) / vector : SIZE_MAX;
 }
 
 static void want_temps(tt_cl_plan *p, int step)
@@ -46,7 +48,8 @@ static void want_temps(tt_cl_plan *p, int step)
         want[0] = map_vectors(p, s->node->channels, e);
     } else if (s->op == TT_OP_MEAN) {
         const tt_extent from = p->shapes->extent[s->node->in[0]];
-        want[0] = map_vectors(p, s->in[0].channels, (tt_extent){from.h, 1});
+        const size_t sums = map_vectors(p, s->in[0].channels, (tt_extent){from.h, 1});
+        want[0] = sums > INT_MAX ? sums : float_vectors(p, sums * (size_t)p->net->cl->cut.lanes);
     } else if (s->op == TT_OP_ATTEND) {
         size_t floats;
         tt_mul((size_t)e.h * (size_t)e.w, (size_t)tt_cl_attend_chunk(e), &floats);
@@ -99,14 +102,14 @@ static int by_place(const void *a, const void *b)
 }
 
 /* As the CPU's plan does: the largest first, each into the smallest gap among those alive with it. */
-static size_t find_gap(tt_cl_region *const *placed, int count, const tt_cl_region *r, tt_cl_region **near)
+static size_t find_gap(tt_cl_region *const *placed, int count, const tt_cl_region *r, tt_cl_region **near, size_t begin)
 {
     int n = 0;
     for (int i = 0; i < count; i++)
         if (placed[i]->first <= r->last && r->first <= placed[i]->last)
             near[n++] = placed[i];
     qsort(near, (size_t)n, sizeof *near, by_place);
-    size_t end = 0, best = SIZE_MAX, best_size = SIZE_MAX;
+    size_t end = begin, best = SIZE_MAX, best_size = SIZE_MAX;
     for (int i = 0; i < n; i++) {
         const size_t at = (size_t)near[i]->at;
         if (at > end && at - end >= r->vectors && at - end < best_size) {
@@ -122,6 +125,13 @@ static tt_status too_large(const tt_cl_plan *p, tt_error *err)
 {
     return tt_fail(err, TT_ERR_MEMORY, "%s: a picture of %d x %d pixels is too large for the device",
                    p->net->cl->info.name, p->shapes->facts.in_w, p->shapes->facts.in_h);
+}
+
+/* Before all maps of halves is room for the mark that a value was too large for one; as much as keeps maps where loads of
+ * GPUs like them. */
+static size_t mark_vectors(const tt_cl_plan *p)
+{
+    return p->net->cl->half_maps ? 16 : 0;
 }
 
 static tt_status place_regions(tt_cl_plan *p, tt_error *err)
@@ -141,7 +151,7 @@ static tt_status place_regions(tt_cl_plan *p, tt_error *err)
             st = too_large(p, err);
             break;
         }
-        const size_t at = find_gap(list, i, list[i], list + room), end = at + list[i]->vectors;
+        const size_t at = find_gap(list, i, list[i], list + room, mark_vectors(p)), end = at + list[i]->vectors;
         if (end > INT_MAX) /* kernels count in ints */
             st = too_large(p, err);
         list[i]->at = (int)at;
@@ -163,7 +173,7 @@ static size_t output_bytes(const tt_cl_plan *p)
 }
 static size_t arena_bytes(const tt_cl_plan *p)
 {
-    return p->vectors * (size_t)p->net->cl->cut.lanes * sizeof(float);
+    return p->vectors * (size_t)p->net->cl->cut.lanes * tt_cl_cell(p->net->cl);
 }
 static size_t table_bytes(const tt_cl_plan *p)
 {

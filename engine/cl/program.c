@@ -40,6 +40,8 @@ static void options_text(const tt_cl *cl, char *to, size_t room)
         snprintf(to + strlen(to), room - strlen(to), " -DWINO");
     if (c->registers)
         snprintf(to + strlen(to), room - strlen(to), " -DFREE_GROUPS -cl-nv-maxrregcount=%d", c->registers);
+    if (cl->half_maps)
+        snprintf(to + strlen(to), room - strlen(to), " -DHALF_MAPS");
 }
 
 static void add_text(SHA2_CTX *s, const char *text)

@@ -51,18 +51,35 @@ typedef JOIN(float, LANES) vec;
 /*
  * What maps are made of: floats, or halves with HALF_MAPS. Sums are floats either way. Places are counted in vectors of
  * LANES cells.
- *     GET(p, i), PUT(p, i, v)     vector number i of the maps p, as vec
+ *     GET(p, i), PUT(p, i, v)     vector number i of the maps p, as vec; p is the arena, in or out as the kernel is given it
  *     GET1(p, i), PUT1(p, i, f)   one cell: vector * LANES + lane, which may be too many for an int
  *     FLOATS(p, i)                from vector number i on, what is floats always: scores, sums, the planes of the host
+ * What halves cannot hold becomes infinite, and a ReLU or a clamp would hide it again. So it leaves a mark where the arena
+ * begins, and where that is, store makes no picture.
  */
 #ifdef HALF_MAPS
+#define MOST_HALF 65520.0f /* from here on halves are infinite */
+#define MARKED(p) (*(__global const int *)(p))
 typedef half cell;
+static inline void put_vector(__global cell *p, size_t i, vec v)
+{
+    JOIN(JOIN(vstorea_half, LANES), _rte)(v, i, p);
+    if (!all(fabs(v) < (vec)(MOST_HALF))) /* not-a-number, too */
+        atomic_or((volatile __global int *)p, 1);
+}
+static inline void put_cell(__global cell *p, size_t i, float f)
+{
+    vstore_half_rte(f, i, p);
+    if (!(fabs(f) < MOST_HALF))
+        atomic_or((volatile __global int *)p, 1);
+}
 #define CELLS_A_VECTOR LANES
 #define GET(p, i) JOIN(vloada_half, LANES)((size_t)(i), p)
-#define PUT(p, i, v) JOIN(JOIN(vstorea_half, LANES), _rte)(v, (size_t)(i), p)
+#define PUT(p, i, v) put_vector(p, (size_t)(i), v)
 #define GET1(p, i) vload_half(i, p)
-#define PUT1(p, i, f) vstore_half_rte(f, i, p)
+#define PUT1(p, i, f) put_cell(p, i, f)
 #else
+#define MARKED(p) 0
 typedef vec cell;
 #define CELLS_A_VECTOR 1
 #define GET(p, i) ((p)[i])

@@ -50,7 +50,8 @@ __kernel void copy(ARGUMENTS)
         PUT1(out, to + l, of_pieces(in, t + COPY_PIECE, t[COPY_PIECES], b * LANES + l, y, x));
 }
 
-/* Planes of floats, as the host has them, to a map and back; BLOCKS of store counts channels. */
+/* Planes of floats, as the host has them, to a map and back; BLOCKS of store counts channels. Maps that could not hold a
+ * value are not-a-number all over. */
 __kernel void load(ARGUMENTS)
 {
     POSITION
@@ -65,7 +66,8 @@ __kernel void load(ARGUMENTS)
 __kernel void store(ARGUMENTS)
 {
     POSITION
-    FLOATS(out, t[OUT])[((size_t)b * t[ROWS] + y) * t[COLS] + x] = of_pieces(in, t + COPY_PIECE, t[COPY_PIECES], b, y, x);
+    FLOATS(out, t[OUT])[((size_t)b * t[ROWS] + y) * t[COLS] + x] =
+        MARKED(in) ? NAN : of_pieces(in, t + COPY_PIECE, t[COPY_PIECES], b, y, x);
 }
 
 __kernel void nearest(ARGUMENTS)

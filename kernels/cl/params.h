@@ -4,7 +4,7 @@
  * on that the kernel is given.
  *
  * A map is three ints: where pixel (0, 0) of its first block of channels lies in the arena, the distance from row to row
- * and from block to block; all in vectors of LANES floats.
+ * and from block to block; all in vectors of LANES cells: floats, or halves (kernels/cl/common.cl).
  */
 #ifndef TT_KERNELS_CL_PARAMS_H
 #define TT_KERNELS_CL_PARAMS_H
@@ -73,7 +73,7 @@
 #define MODE_AFFINE 4 /* gain * x + shift, then ReLU if asked */
 
 /* copy, store: pieces side by side */
-#define COPY_PIECES OWN
+#define COPY_PIECES OWN /* none: zeros */
 #define COPY_PIECE (OWN + 1)
 
 /* load: planes of floats to a map, [channels][rows][cols] from X on; store: the other way round, to OUT */

@@ -11,7 +11,14 @@ const char *__lsan_default_suppressions(void)
     return DEVICE_LEAKS;
 }
 
-const char *const device_cuts[DEVICE_CUTS] = {"cut for CPUs", "cut for GPUs", "cut for small GPUs"};
+const char *const device_ways[DEVICE_WAYS] = {
+    "cut for CPUs",
+    "cut for GPUs",
+    "cut for small GPUs",
+    "cut for CPUs, maps of halves",
+    "cut for GPUs, maps of halves",
+    "cut for small GPUs, maps of halves",
+};
 
 const char *device_name(const char *skipped)
 {
@@ -28,10 +35,10 @@ const char *device_name(const char *skipped)
     return count ? "opencl:0.0" : NULL;
 }
 
-tt_cl *device_open(int cut, const char *skipped)
+tt_cl *device_open(int way, const char *skipped)
 {
     const char *name = device_name(skipped);
-    const tt_cl_options o = {.cut = TT_CL_CUT_CPU + cut};
+    const tt_cl_options o = {.cut = TT_CL_CUT_CPU + way % DEVICE_CUTS, .half_maps = way >= DEVICE_CUTS};
     tt_error err = {0};
     tt_cl *cl = NULL;
     if (name)

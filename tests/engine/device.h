@@ -11,11 +11,13 @@
 
 /* The ways that kernels are cut: for CPUs, for GPUs (with local memory and Winograd), for small ones (direct). */
 enum { DEVICE_CUTS = 3 };
-extern const char *const device_cuts[DEVICE_CUTS];
+/* The same with maps of floats, then with maps of halves: DEVICE_CUTS of each. */
+enum { DEVICE_WAYS = 2 * DEVICE_CUTS };
+extern const char *const device_ways[DEVICE_WAYS];
 
 /* The device's name for tt_cl_open(); NULL, with a line that says what is skipped and why, where there is none. */
 const char *device_name(const char *skipped);
 /* Opened, or NULL, with that line; a device that cannot be opened fails the test. tt_cl_free() it. */
-tt_cl *device_open(int cut, const char *skipped);
+tt_cl *device_open(int way, const char *skipped);
 
 #endif

@@ -22,7 +22,7 @@ START_TEST(self_test_passes_and_uses_every_kernel)
     tt_error err = {0};
     tt_cl *cl = device_open(_i, "the self-test");
     if (cl)
-        ck_assert_msg(!tt_cl_self_test(cl, &err), "%s: %s", device_cuts[_i], err.text);
+        ck_assert_msg(!tt_cl_self_test(cl, &err), "%s: %s", device_ways[_i], err.text);
     tt_cl_free(cl);
 }
 END_TEST
@@ -320,11 +320,11 @@ static bool simulator(char *log, size_t room)
 
 START_TEST(kernels_keep_to_what_is_theirs)
 {
-    const int cut = _i / TT_CL_TEST_CASES, which = _i % TT_CL_TEST_CASES;
+    const int way = _i / TT_CL_TEST_CASES, which = _i % TT_CL_TEST_CASES;
     char log[128], said[4000] = "", *slash;
     if (!simulator(log, sizeof log))
         return;
-    const tt_cl_options o = {.cut = TT_CL_CUT_CPU + cut, .untested = true};
+    const tt_cl_options o = {.cut = TT_CL_CUT_CPU + way % DEVICE_CUTS, .half_maps = way >= DEVICE_CUTS, .untested = true};
     tt_error err = {0};
     tt_cl *cl = NULL;
     ck_assert_msg(!tt_cl_open(&cl, "opencl:0.0", &o, &err), "%s", err.text);
@@ -342,7 +342,7 @@ START_TEST(kernels_keep_to_what_is_theirs)
     unlink(log);
     *slash = 0;
     rmdir(log);
-    ck_assert_msg(!st && !*said, "case %d, %s: %s%s", which, device_cuts[cut], err.text, said);
+    ck_assert_msg(!st && !*said, "case %d, %s: %s%s", which, device_ways[way], err.text, said);
 }
 END_TEST
 
@@ -357,13 +357,13 @@ static void add(Suite *s, const char *name, const TTest *test, int times, double
 Suite *suite_engine_device(void)
 {
     Suite *s = suite_create("engine/device");
-    add(s, "self-test", self_test_passes_and_uses_every_kernel, DEVICE_CUTS, 600); /* kernels are compiled the first time */
+    add(s, "self-test", self_test_passes_and_uses_every_kernel, DEVICE_WAYS, 600); /* kernels are compiled the first time */
     add(s, "names", devices_are_told_by_name_and_number, 1, 600);
     add(s, "tune", tuning_is_kept_and_damage_is_no_harm, 1, 600);
     add(s, "watch", a_run_is_watched_and_stopped, DEVICE_CUTS, 600);
     add(s, "ahead", a_picture_is_started_before_the_last_is_finished, DEVICE_CUTS, 600);
     add(s, "profile", a_profile_counts_what_is_moved, DEVICE_CUTS, 600);
     if (getenv("TINTYPE_OCLGRIND"))
-        add(s, "simulator", kernels_keep_to_what_is_theirs, DEVICE_CUTS * TT_CL_TEST_CASES, 1800);
+        add(s, "simulator", kernels_keep_to_what_is_theirs, DEVICE_WAYS * TT_CL_TEST_CASES, 1800);
     return s;
 }

@@ -15,8 +15,8 @@
 
 Suite *suite_models_device(void);
 
-/* On the device; no v where it refuses the size. */
-static nt_map on_device(const tt_cl_net *n, const nt_map *in)
+/* On the device; no v where it refuses the size. *stores: how many maps are stored on the way. */
+static nt_map on_device(const tt_cl_net *n, const nt_map *in, int *stores)
 {
     tt_error err = {0};
     tt_cl_plan *plan = NULL;
@@ -28,6 +28,7 @@ static nt_map on_device(const tt_cl_net *n, const nt_map *in)
     ck_assert_msg(!st, "%s", err.text);
     tt_cl_plan_get_facts(plan, &f);
     ck_assert_int_eq(f.in_channels, in->c);
+    *stores = f.launches;
     out = (nt_map){f.out_channels, f.out_h, f.out_w, NULL};
     out.v = malloc(sizeof *out.v * (size_t)out.c * (size_t)out.h * (size_t)out.w);
     ck_assert_ptr_nonnull(out.v);
@@ -55,15 +56,46 @@ static void drop(on *o)
     tt_net_free(o->net);
 }
 
-static void golden_case(const nt_set *set, int number, const on *o, const char *cut)
+/*
+ * Maps of halves. Each time a map is stored its values are rounded to 11 bits: off by up to 2^-11 of themselves, evenly, so
+ * 2^-11 / sqrt(3) in the mean of squares. What n maps are off by does not add up but in squares, and the worst of some ten
+ * thousand values is off by four to five times the mean: 3 sqrt(n) 2^-11 of the largest, in a network that neither damps nor
+ * amplifies. For the eye two levels of 255 are the most that is allowed in any case.
+ */
+static bool halves_agree(const nt_map *want, const nt_map *got, int stores, char *what, size_t room)
 {
+    const double derived = 3 * sqrt(stores) / 2048, most = derived < 2.0 / 255 ? derived : 2.0 / 255;
+    const size_t n = (size_t)want->c * (size_t)want->h * (size_t)want->w;
+    double unit = 1, off = 0;
+    if (want->c != got->c || want->h != got->h || want->w != got->w) {
+        snprintf(what, room, "another shape");
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const double d = fabs((double)got->v[i] - (double)want->v[i]);
+        unit = fmax(unit, fabs((double)want->v[i]));
+        off = d <= off ? off : isnan(d) ? INFINITY : d;
+    }
+    snprintf(what, room, "off by %g, %g of %g is allowed", off, most, unit);
+    return off <= most * unit;
+}
+
+static bool agree(const nt_map *want, const nt_map *got, bool relative, int way, int stores, char *what, size_t room)
+{
+    return way < DEVICE_CUTS ? nt_agree(want, got, relative, what, room) : halves_agree(want, got, stores, what, room);
+}
+
+static void golden_case(const nt_set *set, int number, const on *o, int way)
+{
+    int stores = 0;
     char rel[128], what[300];
     tt_weights w;
     tt_error err = {0};
     snprintf(rel, sizeof rel, "%s/case%d.safetensors", set->folder, number);
     ck_assert_msg(!tt_weights_open(&w, golden_path(rel), &err), "%s", err.text);
-    nt_map in = nt_tensor(&w, "input"), want = nt_tensor(&w, "output"), got = on_device(o->there, &in);
-    ck_assert_msg(nt_agree(&want, &got, false, what, sizeof what), "%s case %d, %s: %s", set->folder, number, cut, what);
+    nt_map in = nt_tensor(&w, "input"), want = nt_tensor(&w, "output"), got = on_device(o->there, &in, &stores);
+    ck_assert_msg(agree(&want, &got, false, way, stores, what, sizeof what), "%s case %d, %s: %s", set->folder, number,
+                  device_ways[way], what);
     nt_free(&in);
     nt_free(&want);
     nt_free(&got);
@@ -78,7 +110,7 @@ START_TEST(device_gives_the_goldens)
         nt_open(&n, &nt_sets[i]);
         on o = bring(cl, &n);
         for (int c = 0; c < 2; c++)
-            golden_case(&nt_sets[i], c, &o, device_cuts[_i]);
+            golden_case(&nt_sets[i], c, &o, _i);
         drop(&o);
         nt_close(&n);
     }
@@ -103,16 +135,17 @@ START_TEST(device_gives_the_engines_at_any_size)
     for (int i = 0; cl && i < nt_set_count; i++) {
         nt_network n;
         char what[300];
+        int stores = 0;
         nt_open(&n, &nt_sets[i]);
         on o = bring(cl, &n);
         for (size_t s = 0; s < KC_COUNT(sizes); s++) {
             nt_map in = nt_noise(n.graph->node[n.graph->input].channels, legal(&n.traits, sizes[s][0]),
                                  legal(&n.traits, sizes[s][1]));
-            nt_map want = nt_engine(o.net, &in, 2), got = on_device(o.there, &in);
+            nt_map want = nt_engine(o.net, &in, 2), got = on_device(o.there, &in, &stores);
             ck_assert_msg(!want.v == !got.v, "%s: %dx%d is taken by one of two", nt_sets[i].folder, in.h, in.w);
             if (want.v)
-                ck_assert_msg(nt_agree(&want, &got, true, what, sizeof what), "%s %dx%d, %s: %s", nt_sets[i].folder, in.h,
-                              in.w, device_cuts[_i], what);
+                ck_assert_msg(agree(&want, &got, true, _i, stores, what, sizeof what), "%s %dx%d, %s: %s",
+                              nt_sets[i].folder, in.h, in.w, device_ways[_i], what);
             nt_free(&in);
             nt_free(&want);
             nt_free(&got);
@@ -124,7 +157,11 @@ START_TEST(device_gives_the_engines_at_any_size)
 }
 END_TEST
 
-/* Tolerances as in tests/models/test_deoldify.c. */
+/*
+ * Tolerances as in tests/models/test_deoldify.c: ten times what floats are off by in the original. These weights are no
+ * trained ones and amplify what is off, so halves are measured by that: 11 bits where floats have 24 are off by 2^13 times as
+ * much.
+ */
 START_TEST(device_gives_the_goldens_of_deoldify)
 {
     static const struct {
@@ -139,13 +176,15 @@ START_TEST(device_gives_the_goldens_of_deoldify)
         nt_network n = {0};
         tt_error err = {0};
         tt_weights w;
+        int stores = 0;
         do_open(&n.weights, cases[i].weights);
         ck_assert_msg(!tt_model_build(&n.weights, NULL, &n.model, &n.traits, &n.graph, &err), "%s", err.text);
         do_open(&w, cases[i].input);
         on o = bring(cl, &n);
-        nt_map in = do_map(&w, "in"), want = do_map(&w, "out"), got = on_device(o.there, &in);
+        nt_map in = do_map(&w, "in"), want = do_map(&w, "out"), got = on_device(o.there, &in, &stores);
         const double d = do_difference(&want, &got);
-        ck_assert_msg(d <= cases[i].tolerance, "%s, %s: off by %g", cases[i].input, device_cuts[_i], d);
+        const double most = _i < DEVICE_CUTS ? cases[i].tolerance : 8192 * cases[i].tolerance / 10;
+        ck_assert_msg(d <= most, "%s, %s: off by %g", cases[i].input, device_ways[_i], d);
         nt_free(&in);
         nt_free(&want);
         nt_free(&got);
@@ -161,7 +200,7 @@ static void add(Suite *s, const char *name, const TTest *test)
 {
     TCase *tc = tcase_create(name);
     tcase_set_timeout(tc, 600); /* the first time every kernel is compiled */
-    tcase_add_loop_test(tc, test, 0, DEVICE_CUTS);
+    tcase_add_loop_test(tc, test, 0, DEVICE_WAYS);
     suite_add_tcase(s, tc);
 }
 
