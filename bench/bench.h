@@ -39,9 +39,9 @@ tt_status tt_bench_steady(FILE *out, const char *name, const tt_bench_options *o
  */
 tt_status tt_bench_steps(FILE *out, const char *path, const char *const *settings, int h, int w,
                          const tt_bench_options *o, tt_error *err);
-/* The same of its kernels on a device, as tt_context_options.device names it. */
-tt_status tt_bench_device(FILE *out, const char *path, const char *const *settings, const char *device, int h, int w,
-                          const tt_bench_options *o, tt_error *err);
+/* The same of its kernels on a device, as tt_context_options.device names it; halves: with maps of 16 bits. */
+tt_status tt_bench_device(FILE *out, const char *path, const char *const *settings, const char *device, bool halves,
+                          int h, int w, const tt_bench_options *o, tt_error *err);
 
 /* ---- for those who write cases --------------------------------------------------------------------- */
 

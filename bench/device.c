@@ -94,8 +94,8 @@ static tt_status measure(FILE *out, tt_cl *cl, tt_cl_plan *p, double seconds, tt
         st = tt_cl_plan_profile(p, in, result, &profile, err);
     if (!st) {
         const tt_cl_info *i = tt_cl_about(cl);
-        fprintf(out, "%d x %d on %s (driver %s), peak %.0f GFLOP/s and %.0f GB/s\n", f.in_w, f.in_h, i->name, i->driver,
-                1e-9 * flops, 1e-9 * bytes);
+        fprintf(out, "%d x %d on %s (driver %s), maps of %d bits, peak %.0f GFLOP/s and %.0f GB/s\n", f.in_w, f.in_h, i->name, i->driver,
+                tt_cl_half_maps(cl) ? 16 : 32, 1e-9 * flops, 1e-9 * bytes);
         fprintf(out, "%.1f ms with both transfers, least of several runs: %.1f GFLOP/s, %.0f%% of the peak; %d launches, "
                 "%.1f MiB\n", 1e3 * least, 1e-9 * f.flops / least, 100 * f.flops / least / flops, f.launches,
                 (double)f.bytes / 1048576);
@@ -108,10 +108,11 @@ static tt_status measure(FILE *out, tt_cl *cl, tt_cl_plan *p, double seconds, tt
     return st;
 }
 
-tt_status tt_bench_device(FILE *out, const char *path, const char *const *settings, const char *device, int h, int w,
-                          const tt_bench_options *o, tt_error *err)
+tt_status tt_bench_device(FILE *out, const char *path, const char *const *settings, const char *device, bool halves,
+                          int h, int w, const tt_bench_options *o, tt_error *err)
 {
-    const tt_context_options c = {.size = sizeof c, .threads = 1, .device = device, .device_only = 1};
+    const tt_context_options c = {.size = sizeof c, .threads = 1, .device = device, .device_only = 1,
+                                  .precision = halves ? TT_FP16 : TT_FP32};
     tt_context *context = NULL;
     tt_network *n = NULL;
     tt_cl_plan *plan = NULL;

@@ -193,7 +193,8 @@ tt_status tt_cli_context(tt_context **c, const tt_args *a, tt_error *err)
                                   .device = a->device ? a->device : "auto",
                                   .device_only = a->fallback && !strcmp(a->fallback, "none"),
                                   .device_memory = a->device_memory,
-                                  .note = tell_excuse};
+                                  .note = tell_excuse,
+                                  .precision = a->precision && !strcmp(a->precision, "fp16") ? TT_FP16 : TT_FP32};
     const tt_status st = tt_context_new(c, &o, err);
     if (st)
         return st;

@@ -54,7 +54,7 @@ typedef struct tt_args {
     const char *output, *model, *format, *depth, *icc, *only, *kernel, *isa, *dtype;
     const char *use, *licence, *url, *mirror, *sha256;
     const char *render, *contact_sheet, *frames;
-    const char *device, *fallback;
+    const char *device, *fallback, *precision;
     const char **net; /* "key=value", ..., NULL; or NULL. Owned, the strings are not */
     double scale, seconds, timeout;
     const char *size;  /* as typed */

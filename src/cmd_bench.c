@@ -6,6 +6,8 @@
 #include "engine/status.h"
 #include "src/device.h"
 
+#include <string.h>
+
 static void tell(void *user, const char *line)
 {
     (void)user;
@@ -19,7 +21,7 @@ static tt_status other_work(const tt_args *a, const tt_bench_options *o, tt_erro
     const bool sized = a->width && a->height;
     if (a->tune) {
         const tt_context_options c = {.size = sizeof c, .device = a->device};
-        if (!a->device || a->only || a->kernel || a->model)
+        if (!a->device || a->only || a->kernel || a->model || a->precision)
             return tt_fail(err, TT_ERR_USAGE, "--tune wants --device, and nothing to measure");
         return tt_device_tune(&c, tell, NULL, err);
     }
@@ -31,11 +33,13 @@ static tt_status other_work(const tt_args *a, const tt_bench_options *o, tt_erro
         return tt_bench_steady(stdout, a->kernel, o, err);
     if (a->size && !sized)
         return tt_fail(err, TT_ERR_USAGE, "--model wants both sides of --size WxH");
-    if (!a->model)
+    if (!a->model && a->device)
         return tt_fail(err, TT_ERR_USAGE, "--device wants --model, the network to measure");
     if (a->device)
-        return tt_bench_device(stdout, a->model, a->net, a->device, sized ? a->height : 256, sized ? a->width : 256, o,
-                               err);
+        return tt_bench_device(stdout, a->model, a->net, a->device, a->precision && !strcmp(a->precision, "fp16"),
+                               sized ? a->height : 256, sized ? a->width : 256, o, err);
+    if (a->precision)
+        return tt_fail(err, TT_ERR_USAGE, "--precision wants --device, whose maps they are");
     return tt_bench_steps(stdout, a->model, a->net, sized ? a->height : 256, sized ? a->width : 256, o, err);
 }
 
@@ -49,7 +53,7 @@ int tt_cmd_bench(const tt_args *a)
         .threads = a->threads ? a->threads : tt_processors(),
     };
     tt_error e;
-    if (a->model || a->kernel || a->device || a->tune) {
+    if (a->model || a->kernel || a->device || a->tune || a->precision) {
         const tt_status st = other_work(a, &o, &e);
         if (st)
             tt_cli_complain(NULL, &e);

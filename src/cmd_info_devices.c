@@ -14,14 +14,17 @@ static const char *kind_name(tt_cl_kind k)
 static json_t *describe(const tt_device_state *s)
 {
     const tt_cl_info *i = &s->info;
-    json_t *o = json_pack("{so so ss so so so si si sI sI sI sb sb}", "device", tt_json_text(i->id), "name",
+    json_t *o = json_pack("{so so ss so so so si si sI sI sI sb sb sb}", "device", tt_json_text(i->id), "name",
                           tt_json_text(i->name), "type", kind_name(i->kind), "platform", tt_json_text(i->platform),
                           "version", tt_json_text(i->version), "driver", tt_json_text(i->driver), "units",
                           (int)i->units, "megahertz", (int)i->megahertz, "memory_bytes", (json_int_t)i->memory,
                           "largest_buffer_bytes", (json_int_t)i->most_at_once, "local_bytes", (json_int_t)i->local,
-                          "shares_memory", (int)i->unified, "self_test_passed", (int)s->works);
+                          "shares_memory", (int)i->unified, "self_test_passed", (int)s->works,
+                          "fp16_self_test_passed", (int)s->halves_work);
     if (o && !s->works)
         json_object_set_new(o, "trouble", tt_json_text(s->why_not));
+    if (o && s->works && !s->halves_work)
+        json_object_set_new(o, "fp16_trouble", tt_json_text(s->why_no_halves));
     return o;
 }
 

@@ -30,6 +30,7 @@ typedef struct tt_kept {
  * who finds none makes one. */
 typedef struct tt_shelf {
     _Atomic(tt_kept *) kept;
+    atomic_bool too_large; /* its values were for maps of 16 bits: src/runner.c */
 } tt_shelf;
 
 struct tt_network {
@@ -42,7 +43,7 @@ struct tt_network {
     char *format;           /* of the weight file */
     char **metadata;        /* of the weight file: key, value, ..., NULL */
     tt_kernels kernels;
-    tt_shelf *shelf;        /* of tt_network_run() */
+    tt_shelf *shelf;        /* what runs change */
     struct tt_device *device; /* shared with the context it was opened for; NULL: none */
     tt_cl_net *there;         /* its weights on that; NULL where they are not */
 };

@@ -8,12 +8,17 @@
 #include "engine/cl.h"
 #include "src/tintype.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
 typedef struct tt_device {
     atomic_int users;
     tt_cl *cl;
+    tt_cl *floats;     /* the same with maps of 32 bits, where cl has 16 and they were too small; NULL until then */
+    pthread_mutex_t lock; /* of floats */
+    uint64_t memory;   /* as tt_context_options.device_memory and device_cache, for that */
+    char *cache;
     bool only;         /* what it cannot do fails, and is not done by the processor */
     atomic_int failed; /* times; after TT_DEVICE_CHANCES it is left alone */
     void (*say)(void *user, const char *sentence); /* NULL: nobody listens */
@@ -29,6 +34,11 @@ enum { TT_DEVICE_CHANCES = 5 };
 tt_status tt_device_open(tt_device **d, const tt_context_options *o, tt_error *err);
 tt_device *tt_device_share(tt_device *d); /* accepts NULL */
 void tt_device_free(tt_device *d);        /* accepts NULL */
+/*
+ * The network that is on d->cl with maps of 16 bits once more with 32: its weights are the same. Borrows
+ * `there`. TT_ERR_UNSUPPORTED: the device fails its self-test with them.
+ */
+tt_status tt_device_floats(tt_device *d, const tt_cl_net *there, tt_cl_net **floats, tt_error *err);
 /* Is it there, and did it not fail too often? */
 bool tt_device_works(const tt_device *d);
 /* One sentence for the user: what failed, and that the processor takes over. */
@@ -40,8 +50,8 @@ tt_status tt_device_tune(const tt_context_options *o, void (*tell)(void *user, c
 /* The devices of this machine with the outcome of their self-tests, made now where it is not known. For `tintype info`. */
 typedef struct tt_device_state {
     tt_cl_info info;
-    bool works;
-    char why_not[1024];
+    bool works, halves_work; /* with maps of 32 and of 16 bits */
+    char why_not[1024], why_no_halves[1024];
 } tt_device_state;
 tt_status tt_device_list(tt_device_state **list, int *count, const char **why_none, tt_error *err);
 

@@ -282,6 +282,12 @@ const tt_option tt_options[] = {
         .help = "what the device cannot do is done by the processor, and said (cpu, the usual), or fails (none)"),
     OPT("device-memory", 0, BYTES, "SIZE", MAKERS | TT_CMD_RUN, device_memory, .lo = 1 << 20, .hi = 1e18,
         .env = "TINTYPE_DEVICE_MEMORY", .help = "memory of the device to work in; nearly all of its own if missing"),
+    OPT("precision", 0, WORD, "WHAT", MAKERS | TT_CMD_RUN, precision, .words = "fp32 fp16", .env = "TINTYPE_PRECISION",
+        .help = "what a device keeps between layers: floats of 32 bits (fp32, the usual), or of 16 (fp16: half the memory, "
+                "larger tiles, levels of 255 that may be off by one, seldom two; a network whose values are too large "
+                "for them goes on with 32)"),
+    OPT("precision", 0, WORD, "WHAT", TT_CMD_BENCH, precision, .words = "fp32 fp16",
+        .help = "with --device: maps of 32 bits, the usual, or of 16"),
     OPT("devices", 0, FLAG, NULL, TT_CMD_INFO, devices,
         .help = "list the OpenCL devices of this machine, each tested kernel by kernel"),
     OPT("man", 0, FLAG, NULL, TT_CMD_HELP, man, .help = "print the manual page"),

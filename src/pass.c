@@ -393,6 +393,7 @@ tt_status tt_pass_plan(tt_pass *p, uint64_t memory, uint64_t held, tt_error *err
     p->memory = memory;
     p->held = held;
     p->device = p->net->there && !p->device_off && tt_device_works(p->net->device);
+    p->device_floats = tt_runner_needs_floats(p->net);
     p->device_small = false;
     if (!p->device)
         return plan(p, memory, held, err);

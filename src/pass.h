@@ -48,6 +48,7 @@ typedef struct tt_pass {
     uint64_t bytes;     /* rows, arena, resampling: all but pictures and weights */
     /* the device: tiles are as large as it has memory for, at most half as large as those that it did not have it for */
     bool device;            /* it does the work */
+    bool device_floats;     /* as tt_runner_needs_floats() said */
     bool device_small;      /* it does not, for it has no memory for the smallest tile */
     bool device_off;        /* not again in this pass */
     int device_halved;      /* times */

@@ -515,27 +515,33 @@ static tt_status run_tiles(run *r, tt_error *err)
     return st;
 }
 
+static bool plan_again(tt_pass *p, uint64_t memory, uint64_t held, const tt_pixels *to)
+{
+    return !tt_pass_plan(p, memory, held, NULL) && !(to->ring && to->ring < tt_pass_ring(p));
+}
+
 /*
  * What the budget allows cannot be had: half as much, as long as there is a way. By the device twice, then it is left
- * alone.
+ * alone; where it was reckoned with maps of 16 bits and needs 32, as much once more.
  */
 static bool shrink(tt_pass *p, const tt_pixels *to, const tt_error *why)
 {
     enum { MOST_HALVED = 2 };
-    tt_status st;
-    if (p->device) {
+    if (!p->device)
+        return plan_again(p, p->bytes / 2, 0, to);
+    const bool wider = p->device_floats != tt_runner_needs_floats(p->net);
+    if (!wider)
         p->device_most = p->device_bytes / 2;
-        if (p->device_halved++ == MOST_HALVED) {
-            if (p->net->device->only)
-                return false;
-            tt_device_excuse(p->net->device, why, "tiles became smaller twice, and now the processor does the work");
-            p->device_off = true;
-        }
-        st = tt_pass_plan(p, p->memory, p->held, NULL);
-    } else {
-        st = tt_pass_plan(p, p->bytes / 2, 0, NULL);
-    }
-    return !st && !(to->ring && to->ring < tt_pass_ring(p));
+    const bool exhausted = !wider && p->device_halved++ == MOST_HALVED;
+    if (!exhausted && plan_again(p, p->memory, p->held, to))
+        return true;
+    if (p->net->device->only)
+        return false;
+    tt_device_excuse(p->net->device, why,
+                     exhausted ? "tiles became smaller twice, and now the processor does the work"
+                               : "the processor does the work");
+    p->device_off = true;
+    return plan_again(p, p->memory, p->held, to);
 }
 
 static void tell_small(const tt_pass *p)

@@ -1,7 +1,8 @@
 /*
  * A network made ready for one input size, run by the device where there is one and by the processor where there is none,
  * or where the device fails: then the processor does the same once more, and the user is told. What the device made is
- * looked at before anyone sees it: values that are no numbers, or one value everywhere, are no picture.
+ * looked at before anyone sees it: values that are no numbers, or one value everywhere, are no picture. Where maps of 16 bits
+ * lead to that, the device does it again with 32, and stays with them whenever it runs that network.
  */
 #ifndef TT_SRC_RUNNER_H
 #define TT_SRC_RUNNER_H
@@ -20,6 +21,7 @@ typedef enum tt_runner_way {
 typedef struct tt_runner_begun {
     bool there; /* the device works on it */
     float *in;
+    tt_watch watch;
 } tt_runner_begun;
 
 enum { TT_RUNNER_BEGUN = 2 };
@@ -28,12 +30,18 @@ typedef struct tt_runner {
     const tt_network *net;
     int h, w;
     tt_plan_options o; /* for the processor */
+    tt_runner_way way;
     tt_cl_plan *there; /* on the device; NULL: the processor does it */
+    tt_cl_net *floats; /* what `there` is a plan of where maps of 16 bits do not do; NULL: net->there is */
+    tt_cl_plan_facts facts; /* of the last plan that was there */
     tt_runner_begun begun[TT_RUNNER_BEGUN]; /* what they hold is there where rows come and go; the second one with AHEAD */
     int first, count;  /* the oldest of them, and how many were begun and not ended */
     float *out;
     tt_plan *plan;     /* NULL until the processor is wanted */
 } tt_runner;
+
+/* Has a run found that maps of 16 bits do not do for this network? */
+bool tt_runner_needs_floats(const tt_network *net);
 
 /* Bytes of the host, and of the device, that a run of this size by the device takes. TT_ERR_MEMORY: the device has not so
  * much; TT_ERR_UNSUPPORTED: it does not know an operation. */

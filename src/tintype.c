@@ -61,6 +61,8 @@ tt_status tt_context_new(tt_context **c, const tt_context_options *o, tt_error *
         memcpy(&given, o, o->size < sizeof given ? o->size : sizeof given);
     if (given.threads < 0)
         return tt_fail(err, TT_ERR_USAGE, "%d threads make no sense", given.threads);
+    if (given.precision != TT_FP32 && given.precision != TT_FP16)
+        return tt_fail(err, TT_ERR_USAGE, "there is no precision %d", (int)given.precision);
     tt_context *n = calloc(1, sizeof *n);
     if (!n)
         return tt_fail_memory(err, sizeof *n);

@@ -59,6 +59,14 @@ const char *tt_status_text(tt_status s);
 
 /* ---- context -------------------------------------------------------------------------------------- */
 
+/* What lies in a device's memory between the layers of a network; weights are floats and sums are made in floats either way. */
+typedef enum tt_precision {
+    TT_FP32, /* floats of 32 bits */
+    TT_FP16, /* of 16: half the memory, so larger tiles; levels of 255 may be off by one, seldom two. A device that fails its
+              * self-test with them, and a network whose values turn out too large for them, have TT_FP32 from then on,
+              * and `note` is told; so it is where the processor computes, which knows TT_FP32 only */
+} tt_precision;
+
 typedef struct tt_context_options {
     size_t size;     /* sizeof(tt_context_options): the struct may grow */
     int threads;     /* 0: all processors this process may use */
@@ -74,6 +82,7 @@ typedef struct tt_context_options {
     const char *device_cache; /* directory for compiled kernels; NULL: $XDG_CACHE_HOME/tintype or ~/.cache/tintype; "": none */
     void (*note)(void *user, const char *sentence); /* NULL, or: told when the processor takes over, and why */
     void *note_user;
+    tt_precision precision;   /* of a device's maps */
 } tt_context_options;
 tt_status tt_context_new(tt_context **c, const tt_context_options *o, tt_error *err);
 void tt_context_free(tt_context *c);
