@@ -50,4 +50,5 @@
     X(src_models) \
     X(src_fetch) \
     X(src_device) \
+    X(src_halves) \
     X(src_hostile)

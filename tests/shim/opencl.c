@@ -6,6 +6,8 @@
  *     SHIM_ERROR=E      with that error; CL_OUT_OF_RESOURCES as a rule
  *     SHIM_RESULT=nan|constant|wrong   what is read from the device
  *     SHIM_HONEST=N     the first N results that are read are left as they are
+ *     SHIM_LIARS=N      and after N others all
+ *     SHIM_NO_HALVES=1  programs with maps of halves cannot be compiled
  *     SHIM_COUNT=FILE   how many calls there were, written there at the end
  *     SHIM_ITEM_NS=N    a device of another speed: a work item takes N nanoseconds, one launch after the other, and who waits
  *                       for them sleeps until they are over; with SHIM_SLOW=NAME those of kernels whose name begins so,
@@ -173,9 +175,6 @@ __attribute__((destructor)) static void tell(void)
 PLAIN(clGetPlatformIDs, (cl_uint n, cl_platform_id *p, cl_uint *count), (n, p, count))
 PLAIN(clGetPlatformInfo, (cl_platform_id p, cl_platform_info i, size_t n, void *v, size_t *r), (p, i, n, v, r))
 PLAIN(clGetDeviceIDs, (cl_platform_id p, cl_device_type t, cl_uint n, cl_device_id *d, cl_uint *r), (p, t, n, d, r))
-PLAIN(clBuildProgram,
-      (cl_program p, cl_uint n, const cl_device_id *d, const char *o, void(CL_CALLBACK *f)(cl_program, void *), void *u),
-      (p, n, d, o, f, u))
 PLAIN(clGetProgramBuildInfo, (cl_program p, cl_device_id d, cl_program_build_info i, size_t n, void *v, size_t *r),
       (p, d, i, n, v, r))
 PLAIN(clGetProgramInfo, (cl_program p, cl_program_info i, size_t n, void *v, size_t *r), (p, i, n, v, r))
@@ -249,6 +248,15 @@ cl_int clGetEventProfilingInfo(cl_event event, cl_profiling_info i, size_t n, vo
     return bad ? bad : TRUE_ONE(clGetEventProfilingInfo)(event, i, n, v, r);
 }
 
+cl_int clBuildProgram(cl_program p, cl_uint n, const cl_device_id *d, const char *o,
+                      void(CL_CALLBACK *f)(cl_program, void *), void *u)
+{
+    cl_int bad = fails();
+    if (!bad && number("SHIM_NO_HALVES", 0) && strstr(o, "HALF_MAPS"))
+        bad = CL_BUILD_PROGRAM_FAILURE;
+    return bad ? bad : TRUE_ONE(clBuildProgram)(p, n, d, o, f, u);
+}
+
 /* Giving back always works, or all tests of leaks would be void. */
 cl_int clReleaseContext(cl_context c)
 {
@@ -303,7 +311,8 @@ cl_int clEnqueueReadBuffer(cl_command_queue q, cl_mem m, cl_bool b, size_t o, si
     trace("have read");
     const char *result = getenv("SHIM_RESULT");
     float *f = v;
-    if (e != CL_SUCCESS || !result || atomic_fetch_add(&reads, 1) < number("SHIM_HONEST", 0))
+    const long read = e == CL_SUCCESS && result ? atomic_fetch_add(&reads, 1) - number("SHIM_HONEST", 0) : -1;
+    if (read < 0 || read >= number("SHIM_LIARS", 1L << 30))
         return e;
     for (size_t i = 0; i < n / sizeof *f; i++) {
         if (!strcmp(result, "constant"))

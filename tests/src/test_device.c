@@ -3,6 +3,7 @@
  * that lies, computes wrongly, or fails at any call (tests/shim/opencl.c); compiled kernels that are damaged.
  */
 #define _GNU_SOURCE /* setenv */
+#include "tests/src/devices.h"
 #include "tests/src/picture.h"
 #include "tests/src/program.h"
 
@@ -23,50 +24,11 @@ Suite *suite_src_device(void);
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-#ifndef TT_BIN
-#define TT_BIN "build/tintype"
-#endif
-
 /* ---- the library ------------------------------------------------------------------------------------------ */
-
-/* The largest difference of samples; 1000 for another shape. */
-static int difference(const tt_image *a, const tt_image *b)
-{
-    int most = 0;
-    if (a->width != b->width || a->height != b->height || a->channels != b->channels || a->depth != 8 || b->depth != 8)
-        return 1000;
-    const uint8_t *x = a->samples, *y = b->samples;
-    for (size_t i = 0; i < (size_t)a->width * (size_t)a->height * (size_t)a->channels; i++)
-        most = abs(x[i] - y[i]) > most ? abs(x[i] - y[i]) : most;
-    return most;
-}
-
-static void fail_with(void *user, const char *sentence)
-{
-    ck_abort_msg("%s: the device should have done it: %s", (const char *)user, sentence);
-}
 
 static void take_note(void *user, const char *sentence)
 {
     snprintf(user, 1200, "%s", sentence);
-}
-
-static tt_context *context(const char *device, uint64_t device_memory, void (*note)(void *, const char *), void *user)
-{
-    tt_error err = {0};
-    tt_context *c = NULL;
-    const tt_context_options o = {.size = sizeof o, .threads = 2, .memory = (uint64_t)1 << 32, .device = device,
-                                  .device_memory = device_memory, .device_cache = "", .note = note, .note_user = user};
-    ck_assert_msg(!tt_context_new(&c, &o, &err), "%s", err.text);
-    return c;
-}
-
-static tt_network *network(tt_context *c, const char *golden)
-{
-    tt_error err = {0};
-    tt_network *n = NULL;
-    ck_assert_msg(!tt_network_open_for(&n, c, golden_path(golden), NULL, &err), "%s", err.text);
-    return n;
 }
 
 /* Networks of every kind and route, with the device's memory where it should not do for one tile. */
@@ -90,15 +52,15 @@ START_TEST(pictures_are_the_processors)
 {
     const char *device = device_name("pictures on a device");
     for (size_t i = 0; device && i < COUNT(pictures); i++) {
-        tt_context *here = pic_context(2, 0), *there = context(device, pictures[i].memory, fail_with, (void *)pictures[i].weights);
-        tt_network *a = pic_network(pictures[i].weights, NULL), *b = network(there, pictures[i].weights);
+        tt_context *here = pic_context(2, 0), *there = dv_context(device, pictures[i].memory, TT_FP32, dv_fail_with, (void *)pictures[i].weights);
+        tt_network *a = pic_network(pictures[i].weights, NULL), *b = dv_network(there, pictures[i].weights);
         tt_image *in = pic_new(pictures[i].w, pictures[i].h, pictures[i].channels, 8, 7);
         tt_report r;
         ck_assert_msg(b->there, "%s: is not on the device", pictures[i].weights);
         tt_image *want = pic_upscale(here, a, in, 0, pictures[i].tta, &r);
         tt_image *got = pic_upscale(there, b, in, 0, pictures[i].tta, &r);
         ck_assert_msg(!pictures[i].most_tiles == (r.tiles == 1), "%s: %zu tiles", pictures[i].weights, (size_t)r.tiles);
-        const int d = difference(want, got);
+        const int d = dv_difference(want, got);
         ck_assert_msg(d <= 1, "%s: off by %d levels", pictures[i].weights, d);
         tt_image_free(want);
         tt_image_free(got);
@@ -117,13 +79,13 @@ START_TEST(colours_are_the_processors)
     if (!device)
         return;
     tt_error err = {0};
-    tt_context *here = pic_context(2, 0), *there = context(device, 0, fail_with, (void *)"unet_deep");
-    tt_network *a = pic_network("deoldify/unet_deep.safetensors", NULL), *b = network(there, "deoldify/unet_deep.safetensors");
+    tt_context *here = pic_context(2, 0), *there = dv_context(device, 0, TT_FP32, dv_fail_with, (void *)"unet_deep");
+    tt_network *a = pic_network("deoldify/unet_deep.safetensors", NULL), *b = dv_network(there, "deoldify/unet_deep.safetensors");
     tt_image *in = pic_new(50, 40, 1, 8, 3), *want = NULL, *got = NULL;
     const tt_colorize_options o = {.size = sizeof o, .render = 4};
     ck_assert_msg(!tt_colorize(here, a, in, &o, &want, &err), "%s", err.text);
     ck_assert_msg(!tt_colorize(there, b, in, &o, &got, &err), "%s", err.text);
-    ck_assert_int_le(difference(want, got), 2); /* a level of what the network makes, through U and V and back */
+    ck_assert_int_le(dv_difference(want, got), 2); /* a level of what the network makes, through U and V and back */
     tt_image_free(want);
     tt_image_free(got);
     tt_image_free(in);
@@ -141,8 +103,8 @@ START_TEST(too_little_memory_is_said_once)
     const char *device = device_name("a device with little memory");
     for (size_t i = 0; device && i < COUNT(weights); i++) {
         char said[1200] = "";
-        tt_context *here = pic_context(2, 0), *there = context(device, (uint64_t)4 << 20, take_note, said);
-        tt_network *a = pic_network(weights[i], NULL), *b = network(there, weights[i]);
+        tt_context *here = pic_context(2, 0), *there = dv_context(device, (uint64_t)4 << 20, TT_FP32, take_note, said);
+        tt_network *a = pic_network(weights[i], NULL), *b = dv_network(there, weights[i]);
         tt_image *in = pic_new(120, 150, 3, 8, 7);
         tt_report r;
         tt_image *want = pic_upscale(here, a, in, 2.0 * (double)i, 0, &r), *got = pic_upscale(there, b, in, 2.0 * (double)i, 0, &r);
@@ -151,7 +113,7 @@ START_TEST(too_little_memory_is_said_once)
                           "%s", said);
         else
             ck_assert_msg(!*said, "%s", said); /* tiles do */
-        ck_assert_int_le(difference(want, got), i ? 1 : 0);
+        ck_assert_int_le(dv_difference(want, got), i ? 1 : 0);
         tt_image_free(want);
         tt_image_free(got);
         tt_image_free(in);
@@ -165,60 +127,19 @@ END_TEST
 
 /* ---- the program ------------------------------------------------------------------------------------------ */
 
-/* `what` beside the program. */
-static void beside(const char *what, char to[4200])
-{
-    char bin[4096] = TT_BIN;
-    *strrchr(bin, '/') = 0;
-    snprintf(to, 4200, "%s/%s", bin, what);
-}
-
-/* A small picture and what the processor makes of it; the cache below the test's directory, but PoCL's own, for it
- * compiles slowly. */
-static void prepare(const char *name)
-{
-    char pocl[4200], leaks[4200];
-    pg_within(name);
-    beside("tests/pocl", pocl);
-    setenv("POCL_CACHE_DIR", pocl, 0);
-    setenv("XDG_CACHE_HOME", pg_at("cache"), 1);
-    pg_store("leaks", DEVICE_LEAKS, strlen(DEVICE_LEAKS));
-    snprintf(leaks, sizeof leaks, "suppressions=%s:print_suppressions=0", pg_at("leaks"));
-    setenv("LSAN_OPTIONS", leaks, 1);
-    pg_picture("in.png", 23, 17, 3, 8);
-    pg_run r = RUN("upscale", "--device", "cpu", "in.png", "-o", "cpu.png");
-    EXPECT(r, 0, "");
-}
-
-static int off_by(const char *file)
-{
-    char a[4096], b[4096];
-    tt_image *want = NULL, *got = NULL;
-    tt_error err = {0};
-    snprintf(a, sizeof a, "%s", pg_at("cpu.png"));
-    snprintf(b, sizeof b, "%s", pg_at(file));
-    ck_assert_msg(!tt_image_load(&want, a, &err) && !tt_image_load(&got, b, &err), "%s", err.text);
-    const int d = difference(want, got);
-    tt_image_free(want);
-    tt_image_free(got);
-    return d;
-}
-
-#define BY(...) RUN("upscale", "--overwrite", "in.png", "-o", "out.png", __VA_ARGS__)
-
 START_TEST(devices_have_names)
 {
     const char *device = device_name("names of devices");
     if (!device)
         return;
-    prepare("names");
+    dv_prepare("names");
     pg_run r = BY("--device", device, "-v");
     EXPECT(r, 0, "; on ");
-    ck_assert_int_le(off_by("out.png"), 1);
+    ck_assert_int_le(dv_off_by("out.png"), 1);
     ck_assert_msg(!strstr(r.err, "the processor"), "%s", r.err);
     r = BY("--device", "no such thing");
     EXPECT(r, 0, "no device is called no such thing; there is opencl:0.0");
-    ck_assert_int_eq(off_by("out.png"), 0);
+    ck_assert_int_eq(dv_off_by("out.png"), 0);
     r = BY("--device", "no such thing", "--fallback", "none");
     EXPECT(r, 2, "no device is called no such thing");
     r = BY("--device", "opencl:7.0", "--fallback", "none");
@@ -233,46 +154,24 @@ START_TEST(devices_have_names)
 }
 END_TEST
 
-/* The shim before the true library. GPU: `auto` takes it. */
-static bool use_shim(const char *skipped)
-{
-    static const char *const places[] = {"/usr/lib/x86_64-linux-gnu/libOpenCL.so.1", "/usr/lib/aarch64-linux-gnu/libOpenCL.so.1",
-                                         "/usr/lib64/libOpenCL.so.1", "/usr/lib/libOpenCL.so.1"};
-    char shim[4200];
-    if (!device_name(skipped))
-        return false;
-    for (size_t i = 0; i < COUNT(places); i++)
-        if (!access(places[i], R_OK) && !getenv("SHIM_TRUE"))
-            setenv("SHIM_TRUE", places[i], 1);
-    if (!getenv("SHIM_TRUE")) {
-        printf("SKIPPED, %s: libOpenCL.so.1 is not where it is looked for; SHIM_TRUE may name it\n", skipped);
-        return false;
-    }
-    beside("tests/shim/libOpenCL.so.1", shim);
-    ck_assert_msg(!access(shim, R_OK), "%s: is not built", shim);
-    *strrchr(shim, '/') = 0;
-    setenv("LD_LIBRARY_PATH", shim, 1);
-    return true;
-}
-
 START_TEST(results_that_are_no_pictures_are_made_again)
 {
     static const struct {
         const char *result, *said;
     } tries[] = {{"nan", "1 of the values that it computed are infinite or no numbers; the processor does this part"},
                  {"constant", "all values that it computed are the same; the processor does this part"}};
-    if (!use_shim("results that are no pictures"))
+    if (!dv_use_shim("results that are no pictures"))
         return;
-    prepare("results");
+    dv_prepare("results");
     setenv("SHIM_GPU", "1", 1);
     pg_run r = BY("--device", "auto", "-v"); /* tested, before it begins to fail */
     EXPECT(r, 0, "; on ");
-    ck_assert_int_le(off_by("out.png"), 1);
+    ck_assert_int_le(dv_off_by("out.png"), 1);
     for (size_t i = 0; i < COUNT(tries); i++) {
         setenv("SHIM_RESULT", tries[i].result, 1);
         r = BY("--device", "auto");
         EXPECT(r, 0, tries[i].said);
-        ck_assert_int_eq(off_by("out.png"), 0);
+        ck_assert_int_eq(dv_off_by("out.png"), 0);
         unlink(pg_at("out.png"));
         r = BY("--device", "auto", "--fallback", "none");
         EXPECT(r, 70, "that it computed");
@@ -295,14 +194,14 @@ END_TEST
 
 START_TEST(a_device_that_computes_wrongly_is_not_used)
 {
-    if (!use_shim("a device that computes wrongly"))
+    if (!dv_use_shim("a device that computes wrongly"))
         return;
-    prepare("wrong");
+    dv_prepare("wrong");
     setenv("SHIM_GPU", "1", 1);
     setenv("SHIM_RESULT", "wrong", 1);
     pg_run r = BY("--device", "auto");
     EXPECT(r, 0, "computes wrongly and is not used");
-    ck_assert_int_eq(off_by("out.png"), 0);
+    ck_assert_int_eq(dv_off_by("out.png"), 0);
     unsetenv("SHIM_RESULT"); /* that is remembered, until it is asked again */
     r = BY("--device", "auto");
     EXPECT(r, 0, "found before");
@@ -310,20 +209,20 @@ START_TEST(a_device_that_computes_wrongly_is_not_used)
     EXPECT(r, 0, "");
     r = BY("--device", "auto", "-v");
     EXPECT(r, 0, "; on ");
-    ck_assert_int_le(off_by("out.png"), 1);
+    ck_assert_int_le(dv_off_by("out.png"), 1);
 }
 END_TEST
 
 START_TEST(limits_are_heeded)
 {
-    if (!use_shim("limits of a device"))
+    if (!dv_use_shim("limits of a device"))
         return;
-    prepare("limits");
+    dv_prepare("limits");
     setenv("SHIM_GPU", "1", 1);
     setenv("SHIM_LIES", "1", 1);
     pg_run r = BY("--device", "auto", "-v");
     EXPECT(r, 0, "; on ");
-    ck_assert_int_le(off_by("out.png"), 1);
+    ck_assert_int_le(dv_off_by("out.png"), 1);
     pg_picture("in.png", 420, 700, 3, 8);
     r = RUN("upscale", "--dry-run", "in.png", "-o", "large.png", "--device", "auto");
     EXPECT(r, 0, "");
@@ -347,9 +246,9 @@ START_TEST(tiles_overlap)
     static const char *const weights = "srcnn/955_zero/weights.safetensors";
     const char *device = device_name("tiles that overlap");
     size_t size;
-    if (!device || !use_shim("tiles that overlap"))
+    if (!device || !dv_use_shim("tiles that overlap"))
         return;
-    prepare("overlap");
+    dv_prepare("overlap");
     pg_picture("in.png", 60, 160, 3, 8);
     pg_run r = RUN("upscale", "in.png", "-o", "whole.png", "--device", device, "-m", golden_path(weights), "--scale", "2");
     EXPECT(r, 0, "");
@@ -383,8 +282,8 @@ START_TEST(tiles_that_overlap_are_reckoned_with)
     uint64_t host[3], there[3];
     if (!device)
         return;
-    tt_context *c = context(device, 0, fail_with, (void *)weights);
-    tt_network *n = network(c, weights);
+    tt_context *c = dv_context(device, 0, TT_FP32, dv_fail_with, (void *)weights);
+    tt_network *n = dv_network(c, weights);
     for (int way = 0; way < 3; way++)
         ck_assert_msg(!tt_runner_measure(n, 50, 40, (tt_runner_way)way, &host[way], &there[way], &err), "%s", err.text);
     const uint64_t plane = 50 * 40 * sizeof(float), shared = tt_cl_about(n->device->cl)->unified ? 2 * plane : 0;
@@ -407,9 +306,9 @@ START_TEST(no_enqueue_is_long)
     size_t size;
     long launches;
     long long longest;
-    if (!device || !use_shim("long enqueues"))
+    if (!device || !dv_use_shim("long enqueues"))
         return;
-    prepare("long");
+    dv_prepare("long");
     pg_picture("in.png", 48, 48, 1, 8);
     const char *weights = golden_path("srcnn/955_zero/weights.safetensors");
     pg_run r = RUN("upscale", "in.png", "-o", "first.png", "--device", device, "--scale", "2", "-m", weights);
@@ -432,9 +331,9 @@ START_TEST(a_profile_says_whose_clock_it_has)
 {
     const char *device = device_name("profiles");
     const char *weights = golden_path("srcnn/955_zero/weights.safetensors");
-    if (!device || !use_shim("profiles"))
+    if (!device || !dv_use_shim("profiles"))
         return;
-    prepare("profile");
+    dv_prepare("profile");
     pg_run r = RUN("bench", "-m", weights, "--device", device, "--seconds", "0.1", "--size", "40x30");
     EXPECT(r, 0, "");
     ck_assert_msg(strstr(r.out, "kernels by the device's clock\n") && strstr(r.out, "no kernel"), "%s", r.out);
@@ -468,7 +367,7 @@ static void calls_fail(int part, long every, pg_run (*run)(void), int tolerance)
         setenv("SHIM_FOREVER", n / 3 % 2 ? "1" : "0", 1);
         unlink(pg_at("out.png"));
         r = run();
-        ck_assert_msg(r.code == 0 && off_by("out.png") <= tolerance, "call %ld of %ld: code %d, signal %d: %s", i, calls,
+        ck_assert_msg(r.code == 0 && dv_off_by("out.png") <= tolerance, "call %ld of %ld: code %d, signal %d: %s", i, calls,
                       r.code, r.signal, r.err);
     }
 }
@@ -481,10 +380,10 @@ static pg_run usual(void)
 START_TEST(any_call_may_fail)
 {
     char name[16];
-    if (!use_shim("calls that fail"))
+    if (!dv_use_shim("calls that fail"))
         return;
     snprintf(name, sizeof name, "calls%d", _i);
-    prepare(name);
+    dv_prepare(name);
     setenv("SHIM_GPU", "1", 1);
     pg_run r = usual();
     EXPECT(r, 0, ""); /* tested and kept */
@@ -502,10 +401,10 @@ static pg_run in_tiles(void)
 START_TEST(any_call_may_fail_in_tiles)
 {
     char name[16];
-    if (!use_shim("calls that fail, in tiles"))
+    if (!dv_use_shim("calls that fail, in tiles"))
         return;
     snprintf(name, sizeof name, "tiles%d", _i);
-    prepare(name);
+    dv_prepare(name);
     pg_picture("in.png", 30, 64, 3, 8);
     pg_run r = RUN("upscale", "in.png", "-o", "cpu.png", "--overwrite", "--device", "cpu", "--scale", "2", "-m",
                    golden_path("srcnn/955_zero/weights.safetensors"));
@@ -532,7 +431,7 @@ START_TEST(damaged_kernels_are_compiled_again)
     const char *device = device_name("damaged compiled kernels");
     if (!device)
         return;
-    prepare("damage");
+    dv_prepare("damage");
     pg_run r = BY("--device", device);
     EXPECT(r, 0, "");
     const char *file = kept_file();
@@ -556,7 +455,7 @@ START_TEST(damaged_kernels_are_compiled_again)
             memset(bad, i, n);
         pg_store(file, bad, n);
         r = BY("--device", device);
-        ck_assert_msg(r.code == 0 && off_by("out.png") <= 1 && !strstr(r.err, "the processor"), "damage %d: %s", i, r.err);
+        ck_assert_msg(r.code == 0 && dv_off_by("out.png") <= 1 && !strstr(r.err, "the processor"), "damage %d: %s", i, r.err);
         size_t again;
         free(pg_contents(file, &again));
         ck_assert_msg(again > 200, "damage %d: not written anew", i);
@@ -571,12 +470,12 @@ START_TEST(a_cache_is_not_needed)
     const char *device = device_name("no cache");
     if (!device)
         return;
-    prepare("nocache");
+    dv_prepare("nocache");
     pg_store("cache", "a file", 6); /* where the directory should be */
     pg_run r = BY("--device", device);
     EXPECT(r, 0, "");
     ck_assert_msg(!strstr(r.err, "the processor"), "%s", r.err);
-    ck_assert_int_le(off_by("out.png"), 1);
+    ck_assert_int_le(dv_off_by("out.png"), 1);
 }
 END_TEST
 
@@ -586,13 +485,13 @@ START_TEST(no_driver_is_normal)
 {
     if (!device_name("no driver"))
         return;
-    prepare("nodriver");
+    dv_prepare("nodriver");
     mkdir(pg_at("vendors"), 0700);
     setenv("OCL_ICD_VENDORS", pg_at("vendors"), 1);
     pg_run r = BY("--device", "auto");
     EXPECT(r, 0, "");
     ck_assert_msg(!strstr(r.err, "OpenCL"), "%s", r.err);
-    ck_assert_int_eq(off_by("out.png"), 0);
+    ck_assert_int_eq(dv_off_by("out.png"), 0);
     r = BY("--device", "gpu");
     EXPECT(r, 0, "no device gpu: OpenCL has no platform on this machine");
     r = BY("--device", "gpu", "--fallback", "none");
@@ -605,7 +504,7 @@ END_TEST
 /* A library of that name which is none stands for a missing one. */
 START_TEST(no_library_is_normal)
 {
-    prepare("nolibrary");
+    dv_prepare("nolibrary");
     mkdir(pg_at("lib"), 0700);
     pg_store("lib/libOpenCL.so.1", "no library", 10);
     setenv("LD_LIBRARY_PATH", pg_at("lib"), 1);
@@ -614,7 +513,7 @@ START_TEST(no_library_is_normal)
     ck_assert_msg(!strstr(r.err, "OpenCL"), "%s", r.err);
     r = BY("--device", "gpu");
     EXPECT(r, 0, "there is no OpenCL on this machine (libOpenCL.so.1); the processor does the work");
-    ck_assert_int_eq(off_by("out.png"), 0);
+    ck_assert_int_eq(dv_off_by("out.png"), 0);
     r = BY("--device", "gpu", "--fallback", "none");
     EXPECT(r, 2, "there is no OpenCL on this machine");
 }
