@@ -86,7 +86,7 @@ static void option_line(FILE *to, const tt_option *o)
         n = 0;
     }
     fprintf(to, "%*s", HELP_COLUMN - n, "");
-    char help[256];
+    char help[600]; /* tests/src/test_cli.c: every text is there whole */
     snprintf(help, sizeof help, "%s%s%s%s", o->help, o->env ? " (or: " : "", o->env ? o->env : "",
              o->env ? ")" : "");
     wrap(to, help, HELP_COLUMN, HELP_COLUMN);

@@ -284,8 +284,7 @@ const tt_option tt_options[] = {
         .env = "TINTYPE_DEVICE_MEMORY", .help = "memory of the device to work in; nearly all of its own if missing"),
     OPT("precision", 0, WORD, "WHAT", MAKERS | TT_CMD_RUN, precision, .words = "fp32 fp16", .env = "TINTYPE_PRECISION",
         .help = "what a device keeps between layers: floats of 32 bits (fp32, the usual), or of 16 (fp16: half the memory, "
-                "larger tiles, levels of 255 that may be off by one, seldom two; a network whose values are too large "
-                "for them goes on with 32)"),
+                "larger tiles; levels of 255 may be off by one, seldom by two)"),
     OPT("precision", 0, WORD, "WHAT", TT_CMD_BENCH, precision, .words = "fp32 fp16",
         .help = "with --device: maps of 32 bits, the usual, or of 16"),
     OPT("devices", 0, FLAG, NULL, TT_CMD_INFO, devices,

@@ -47,6 +47,18 @@ START_TEST(wrong_commands_are_answered_with_the_right_one)
 }
 END_TEST
 
+/* Each blank and line's end with all blanks behind it as one blank. */
+static void squeeze(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; from++)
+        if (*from != ' ' && *from != '\n')
+            *to++ = *from;
+        else if (to > text && to[-1] != ' ')
+            *to++ = ' ';
+    *to = 0;
+}
+
 START_TEST(help_of_each_command_names_each_option)
 {
     const tt_command *c = &tt_commands[_i];
@@ -65,6 +77,14 @@ START_TEST(help_of_each_command_names_each_option)
     }
     for (const char *line = r.out; *line; line += strcspn(line, "\n") + 1)
         ck_assert_uint_le(strcspn(line, "\n"), 110);
+    squeeze(r.out);
+    for (const tt_option *o = tt_options; o->name; o++) {
+        char help[1000];
+        snprintf(help, sizeof help, "%s%s%s%s", o->help, o->env ? " (or: " : "", o->env ? o->env : "", o->env ? ")" : "");
+        squeeze(help);
+        if (o->commands & c->bit)
+            ck_assert_msg(strstr(r.out, help), "help %s does not say all of --%s", c->name, o->name);
+    }
 }
 END_TEST
 
