@@ -1,4 +1,4 @@
-/* Devices: which there are, which is wanted, how kernels are cut for it, and its opening. */
+/* Devices: which there are, which is wanted, and its opening. */
 #include "engine/cl/cl.h"
 #include "engine/cl/pace.h"
 
