@@ -1,5 +1,5 @@
 /*
- * The OpenCL back end by itself: its self-test, small networks against the scalar engine; and, with TINTYPE_OCLGRIND=1
+ * The OpenCL back end by itself: its self-test, small networks against the scalar engine; and, with TINTYPE_OCLGRIND
  * (`make oclgrind`), every kernel on a simulator that sees reads and writes out of bounds, races, and values that nobody
  * wrote.
  */
@@ -354,6 +354,20 @@ static void add(Suite *s, const char *name, const TTest *test, int times, double
     suite_add_tcase(s, tc);
 }
 
+/* wish: NULL for none of it, "gpu": maps of floats and the GPUs' cut, else everything. */
+static void add_simulator(Suite *s, const char *wish)
+{
+    const bool few = wish && !strcmp(wish, "gpu");
+    const int gpu = TT_CL_CUT_GPU - TT_CL_CUT_CPU;
+    if (!wish)
+        return;
+    TCase *tc = tcase_create("simulator");
+    tcase_set_timeout(tc, 1800);
+    tcase_add_loop_test(tc, kernels_keep_to_what_is_theirs, few ? gpu * TT_CL_TEST_CASES : 0,
+                        (few ? gpu + 1 : DEVICE_WAYS) * TT_CL_TEST_CASES);
+    suite_add_tcase(s, tc);
+}
+
 Suite *suite_engine_device(void)
 {
     Suite *s = suite_create("engine/device");
@@ -363,7 +377,6 @@ Suite *suite_engine_device(void)
     add(s, "watch", a_run_is_watched_and_stopped, DEVICE_CUTS, 600);
     add(s, "ahead", a_picture_is_started_before_the_last_is_finished, DEVICE_CUTS, 600);
     add(s, "profile", a_profile_counts_what_is_moved, DEVICE_CUTS, 600);
-    if (getenv("TINTYPE_OCLGRIND"))
-        add(s, "simulator", kernels_keep_to_what_is_theirs, DEVICE_WAYS * TT_CL_TEST_CASES, 1800);
+    add_simulator(s, getenv("TINTYPE_OCLGRIND"));
     return s;
 }

@@ -335,9 +335,19 @@ pg_run pg_terminal(const char *const *arguments)
     return r;
 }
 
+/* The address sanitizer's search for leaks sometimes dies itself of a thread of PoCL's that ends beside it, once in hundreds
+ * of runs, when all of ours is done; its exit code stands in the place of ours then. */
+static bool checker_crashed(const pg_run *r)
+{
+    if (!strstr(r->err, "LeakSanitizer has encountered a fatal error"))
+        return false;
+    printf("SKIPPED, leaks and the exit code of one run: the leak checker crashed\n");
+    return true;
+}
+
 void pg_expect(const pg_run *r, int code, const char *part, const char *file, int line)
 {
-    if (r->code == code && (!part || strstr(r->err, part)))
+    if ((r->code == code || checker_crashed(r)) && (!part || strstr(r->err, part)))
         return;
     ck_abort_msg("%s:%d: exit code %d, signal %d, wanted %d and \"%s\"; it said:\n%s", file, line, r->code,
                  r->signal, code, part ? part : "", r->err);
