@@ -19,6 +19,7 @@ typedef struct packing {
     const tt_cl *cl;
     const tt_graph *graph; /* with its weights */
     const tt_net *net;
+    bool wino; /* may weights be transformed? */
     float *v;
     size_t count, room; /* vectors */
     tt_error *err;
@@ -162,7 +163,7 @@ enum { FREQUENCIES = 6, GROUP = TT_CL_WINO_BLOCKS };
 static bool in_frequencies(const tt_cl *cl, const tt_node *n, const tensor_shape *s)
 {
     const int blocks = tt_cl_blocks(cl, s->out), groups = (blocks + GROUP - 1) / GROUP;
-    return cl->cut.wino && n->op == TT_OP_CONV && n->k == 3 && n->stride == 1 && s->in >= 16 &&
+    return n->op == TT_OP_CONV && n->k == 3 && n->stride == 1 && s->in >= 16 &&
            4 * blocks >= 3 * groups * GROUP;
 }
 
@@ -237,7 +238,7 @@ static tt_status pack_conv(packing *p, const tt_node *n, const tensor_shape *s, 
     if (!st)
         st = tt_fold(p->graph->weights, n, values, bias, p->err);
     to->classes = st ? 0 : side * side;
-    if (!st && in_frequencies(p->cl, n, s))
+    if (!st && p->wino && in_frequencies(p->cl, n, s))
         st = pack_frequencies(p, n, s, values, to->taps);
     for (int i = 0; i < to->classes && !st && !to->taps->wino; i++)
         st = pack_class(p, n, s, values, i / side, i % side, &to->taps[i]);
@@ -314,14 +315,36 @@ static tt_status pack_chain(packing *p, const tt_step *s, tt_cl_step *to)
     return st;
 }
 
+static tensor_shape shape_of(const tt_step *s)
+{
+    tensor_shape shape = {0, s->node->channels, s->in, s->pieces};
+    for (int i = 0; i < s->pieces; i++)
+        shape.in += s->in[i].channels;
+    return shape;
+}
+
+/* Transformed weights take four times the memory. What a picture then lacks, or what no longer is one buffer, would cost
+ * more than they save. */
+static bool may_transform(const packing *p)
+{
+    const tt_cl *cl = p->cl;
+    const double most = (double)(cl->memory / 2 < cl->info.most_at_once ? cl->memory / 2 : cl->info.most_at_once) / 2;
+    double bytes = 0;
+    for (int i = 0; i < p->net->steps; i++) {
+        const tt_step *s = &p->net->step[i];
+        const tensor_shape shape = shape_of(s);
+        if (!s->stages && in_frequencies(cl, s->node, &shape))
+            bytes += 36.0 * sizeof(float) * shape.in * shape.out;
+    }
+    return cl->cut.wino && bytes <= most;
+}
+
 static tt_status pack_step(packing *p, const tt_step *s, tt_cl_step *to)
 {
     const tt_node *n = original(p, s->node);
-    tensor_shape shape = {0, n->channels, s->in, s->pieces};
+    const tensor_shape shape = shape_of(s);
     tt_status st = TT_OK;
     to->own.gain = -1;
-    for (int i = 0; i < s->pieces; i++)
-        shape.in += s->in[i].channels;
     if (s->stages)
         return pack_chain(p, s, to);
     if (s->op == TT_OP_CONV || s->op == TT_OP_DECONV)
@@ -368,6 +391,7 @@ tt_status tt_cl_net_new(tt_cl_net **out, tt_cl *cl, const tt_net *net, const tt_
     n->net = net;
     n->step = calloc((size_t)net->steps + 1, sizeof *n->step);
     packing p = {.cl = cl, .graph = graph, .net = net, .err = err};
+    p.wino = may_transform(&p);
     tt_status st = n->step ? TT_OK : tt_fail_memory(err, (size_t)net->steps * sizeof *n->step);
     for (int i = 0; i < net->steps && !st; i++)
         st = pack_step(&p, &net->step[i], &n->step[i]);

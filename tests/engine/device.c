@@ -37,8 +37,13 @@ const char *device_name(const char *skipped)
 
 tt_cl *device_open(int way, const char *skipped)
 {
+    return device_open_with(way, 0, skipped);
+}
+
+tt_cl *device_open_with(int way, uint64_t memory, const char *skipped)
+{
     const char *name = device_name(skipped);
-    const tt_cl_options o = {.cut = TT_CL_CUT_CPU + way % DEVICE_CUTS, .half_maps = way >= DEVICE_CUTS};
+    const tt_cl_options o = {.cut = TT_CL_CUT_CPU + way % DEVICE_CUTS, .half_maps = way >= DEVICE_CUTS, .memory = memory};
     tt_error err = {0};
     tt_cl *cl = NULL;
     if (name)

@@ -19,5 +19,7 @@ extern const char *const device_ways[DEVICE_WAYS];
 const char *device_name(const char *skipped);
 /* Opened, or NULL, with that line; a device that cannot be opened fails the test. tt_cl_free() it. */
 tt_cl *device_open(int way, const char *skipped);
+/* The same, with so many bytes of memory to use; 0: as usual. */
+tt_cl *device_open_with(int way, uint64_t memory, const char *skipped);
 
 #endif

@@ -29,12 +29,13 @@ static tt_val describe(tt_build *b)
     return tt_conv(b, tt_conv(b, tt_nearest(b, x, SCALE), "middle"), "last");
 }
 
-static bool tall_open(tall *n, int cut)
+/* false where there is no device. memory: 0, or as much of it. */
+static bool tall_open(tall *n, int cut, uint64_t memory)
 {
     tt_error err = {0};
     tt_kernels k;
     size_t size;
-    *n = (tall){.cl = device_open(cut, "tiles on a device")};
+    *n = (tall){.cl = device_open_with(cut, memory, "tiles on a device")};
     if (!n->cl)
         return false;
     float *v = toy_noise(9 * MANY * MANY, 1);
@@ -106,7 +107,7 @@ START_TEST(tiles_have_the_bits_of_the_whole)
     static const int heights[] = {332, 92};
     enum { W = 19 };
     tall n;
-    if (!tall_open(&n, _i))
+    if (!tall_open(&n, _i, 0))
         return;
     for (int i = 0; i < 2; i++) {
         const int h = heights[i];
@@ -127,12 +128,35 @@ START_TEST(tiles_have_the_bits_of_the_whole)
 }
 END_TEST
 
+/* A device with little memory keeps weights as they are: the same picture within rounding. */
+START_TEST(weights_that_are_too_large_are_not_transformed)
+{
+    enum { SIDE = 21, OUT = 3 * SCALE * SCALE * SIDE * SIDE };
+    tall large, little;
+    if (!tall_open(&large, TT_CL_CUT_GPU - TT_CL_CUT_CPU, 0))
+        return;
+    ck_assert(tall_open(&little, TT_CL_CUT_GPU - TT_CL_CUT_CPU, 1500 << 10));
+    ck_assert_uint_gt(tt_cl_net_bytes(large.there), 3 * 36 * MANY * MANY * sizeof(float));
+    ck_assert_uint_lt(tt_cl_net_bytes(little.there), tt_cl_net_bytes(large.there) / 2);
+    float *picture = toy_noise(3 * SIDE * SIDE, 7), *a = run_rows(&large, picture, SIDE, SIDE, 0, SIDE);
+    float *b = run_rows(&little, picture, SIDE, SIDE, 0, SIDE);
+    for (int i = 0; i < OUT; i++)
+        ck_assert_msg(fabsf(a[i] - b[i]) < 1e-5f, "%d: %g and %g", i, (double)a[i], (double)b[i]);
+    free(picture);
+    free(a);
+    free(b);
+    tall_close(&little);
+    tall_close(&large);
+}
+END_TEST
+
 Suite *suite_engine_device_tiles(void)
 {
     Suite *s = suite_create("engine/device_tiles");
     TCase *tc = tcase_create("rows");
     tcase_set_timeout(tc, 600); /* the first time every kernel is compiled */
     tcase_add_loop_test(tc, tiles_have_the_bits_of_the_whole, 0, DEVICE_CUTS);
+    tcase_add_test(tc, weights_that_are_too_large_are_not_transformed);
     suite_add_tcase(s, tc);
     return s;
 }
