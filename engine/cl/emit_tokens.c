@@ -18,7 +18,6 @@ static int *attend_launch(tt_cl_plan *p, tt_cl_kernel kernel, int first, int chu
     int *t = tt_cl_launch_new(p, kernel, ATTEND_INTS, cols, rows, blocks, &l);
     if (!t)
         return NULL;
-    t[BLOCKS] = blocks;
     t[ATTEND_FIRST] = first;
     t[ATTEND_CHUNK] = chunk;
     t[ATTEND_POSITIONS] = n;

@@ -17,7 +17,7 @@
 #define PB 1.5f
 #define TILES 16
 #define ITEMS 192
-#define WIDE 18                 /* pixels of a row that a group reads */
+#define READ_ACROSS 18          /* pixels of a row that a group reads */
 #define PART 5                  /* every fourth of them, so that neighbouring tiles read side by side */
 #define BAND (24 * PART + 4)    /* vectors of one row of tiles; what is added keeps two of them out of each other's banks */
 #define PITCH (2 * TILES + 1)
@@ -88,7 +88,7 @@ __kernel GROUPS_OF(ITEMS) void conv_wino(ARGUMENTS, __local vec *room)
 
     /* of columns: half of the channels, a pixel and a row of tiles; a quarter of the items have none */
     int px;
-    const int band = divide(n >> 1, WIDE, &px), x = x0 + px - t[CONV_PAD_X], y = y0 + 4 * band - t[CONV_PAD_Y];
+    const int band = divide(n >> 1, READ_ACROSS, &px), x = x0 + px - t[CONV_PAD_X], y = y0 + 4 * band - t[CONV_PAD_Y];
     __local pair *columns_to = (__local pair *)(room + band * BAND + (px & 3) * PART + (px >> 2)) + side;
     /* of rows: half of the channels, a tile and an i */
     const int m = (n >> 1) & (TILES - 1), i_of_row = n >> 5;
