@@ -167,32 +167,17 @@ static bool in_frequencies(const tt_cl *cl, const tt_node *n, const tensor_shape
            4 * blocks >= 3 * groups * GROUP;
 }
 
-/* G g G^T */
-static void transform(const float g[3][3], float u[FREQUENCIES][FREQUENCIES])
+/* A block of inputs from c on of a piece, whose first channel is input `first`, to a group of outputs: [tap][lane][output],
+ * zeros where there is none. */
+static void gather(const tt_node *n, const tensor_shape *s, const float *w, int first_output, int first, int c, int channels,
+                   int lanes, float *to)
 {
-    const tt_wino_form *f = &tt_wino_forms[TT_WINO_4_3];
-    double half[FREQUENCIES][3];
-    for (int i = 0; i < FREQUENCIES; i++)
-        for (int x = 0; x < 3; x++)
-            half[i][x] = (double)f->g[i][0] * g[0][x] + (double)f->g[i][1] * g[1][x] + (double)f->g[i][2] * g[2][x];
-    for (int i = 0; i < FREQUENCIES; i++)
-        for (int j = 0; j < FREQUENCIES; j++)
-            u[i][j] = (float)(half[i][0] * f->g[j][0] + half[i][1] * f->g[j][1] + half[i][2] * f->g[j][2]);
-}
-
-/* Input lane l of a block of inputs, to all outputs of a group; to: [i][j][lane][output]. */
-static void transform_lane(const tt_node *n, const tensor_shape *s, const float *w, int first_output, int input, int l,
-                           int lanes, float *to)
-{
-    for (int o = 0; o < GROUP * lanes && first_output + o < s->out; o++) {
-        float g[3][3], u[FREQUENCIES][FREQUENCIES];
-        for (int y = 0; y < 3; y++)
-            for (int x = 0; x < 3; x++)
-                g[y][x] = weight_at(n, s, w, first_output + o, input, y, x);
-        transform(g, u);
-        for (int f = 0; f < FREQUENCIES * FREQUENCIES; f++)
-            to[(f * lanes + l) * GROUP * lanes + o] = u[f / FREQUENCIES][f % FREQUENCIES];
-    }
+    for (int tap = 0; tap < 9; tap++)
+        for (int l = 0; l < lanes; l++)
+            for (int o = 0; o < GROUP * lanes; o++, to++)
+                *to = c + l < channels && first_output + o < s->out
+                          ? weight_at(n, s, w, first_output + o, first + c + l, tap / 3, tap % 3)
+                          : 0;
 }
 
 /* [group of blocks of outputs][piece, its blocks of inputs][i][j][input lane][output block], as kernels/cl/wino.cl reads it. */
@@ -200,6 +185,8 @@ static tt_status pack_frequencies(packing *p, const tt_node *n, const tensor_sha
 {
     const int lanes = p->cl->cut.lanes, groups = (tt_cl_blocks(p->cl, s->out) + GROUP - 1) / GROUP;
     const size_t block = (size_t)FREQUENCIES * FREQUENCIES * (size_t)lanes * GROUP;
+    float taps[9 * 4 * GROUP * 4]; /* conv_wino has four lanes */
+    tt_wino_weights a = {.form = TT_WINO_4_3, .count = lanes, .lanes = GROUP * lanes, .w = taps, .u_freq = lanes * GROUP * lanes};
     size_t step, all;
     *t = (tt_cl_taps){.kh = 3, .kw = 3, .pad_y = n->pad, .pad_x = n->pad, .wino = true};
     if (!tt_mul(blocks_in(p, s), block, &step) || step > INT_MAX || !tt_mul(step, (size_t)groups, &all))
@@ -208,12 +195,13 @@ static tt_status pack_frequencies(packing *p, const tt_node *n, const tensor_sha
     const tt_status st = more(p, all, &t->at);
     if (st)
         return st;
-    float *to = p->v + (size_t)t->at * (size_t)lanes;
+    a.u = p->v + (size_t)t->at * (size_t)lanes;
     for (int g = 0; g < groups; g++)
         for (int i = 0, first = 0; i < s->pieces; first += s->piece[i].channels, i++)
-            for (int c = 0; c < s->piece[i].channels; c += lanes, to += block * (size_t)lanes)
-                for (int l = 0; l < lanes && c + l < s->piece[i].channels; l++)
-                    transform_lane(n, s, w, g * GROUP * lanes, first + c + l, l, lanes, to);
+            for (int c = 0; c < s->piece[i].channels; c += lanes, a.u += block * (size_t)lanes) {
+                gather(n, s, w, g * GROUP * lanes, first, c, s->piece[i].channels, lanes, taps);
+                tt_wino_weights_c(&a);
+            }
     return TT_OK;
 }
 
