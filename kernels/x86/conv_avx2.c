@@ -56,32 +56,7 @@ INLINE void add(__m256 *acc, const tt_conv_row *a, int j, int b, int x, const in
     }
 }
 
-/*
- * Maps come from beyond the second cache, and the processor's own guess is late where rows of many blocks are read a few
- * pixels at a time. So a tile asks for what the next one reads, and at once for what it will add and overwrite itself. What
- * lies behind the last pixel is asked for in vain; no harm comes of an address that is none.
- */
-INLINE void fetch_next(const float *src, ptrdiff_t step, const int NX)
-{
-    if (step < BLOCK) /* planar: all pixels of a tile lie in one line or two, and those come by themselves */
-        return;
-    UNROLL for (int p = 0; p < NX; p++)
-        _mm_prefetch((const char *)(src + (NX + p) * step), _MM_HINT_T0);
-}
-
-INLINE void fetch_result(const tt_conv_row *a, int b, int x, const int NB, const int NX)
-{
-    UNROLL for (int o = b; o < b + NB; o++)
-        UNROLL for (int p = x; p < x + NX; p++)
-            __builtin_prefetch(a->dst + o * a->dst_plane + p * a->dst_step, 1);
-    for (int j = 0; j < 2; j++) {
-        if (!a->add[j])
-            continue;
-        UNROLL for (int o = b; o < b + NB; o++)
-            UNROLL for (int p = x; p < x + NX; p++)
-                __builtin_prefetch(a->add[j] + o * a->add_plane[j] + p * a->add_step[j]);
-    }
-}
+#include "kernels/x86/fetch.inc"
 
 INLINE void finish(__m256 *acc, const tt_conv_row *a, int b, int x, const int NB, const int NX)
 {
