@@ -50,3 +50,31 @@ tt_cl *device_open_with(int way, uint64_t memory, const char *skipped)
         ck_assert_msg(!tt_cl_open(&cl, name, &o, &err), "%s", err.text);
     return cl;
 }
+
+bool device_net_open(device_net *n, tt_cl *cl, const tt_tensor_out *t, size_t tensors, tt_val (*describe)(tt_build *b))
+{
+    tt_error err = {0};
+    tt_kernels k;
+    size_t size;
+    *n = (device_net){.cl = cl};
+    if (!cl)
+        return false;
+    tt_kernels_init(&k, 0);
+    ck_assert(!tt_safetensors_write(t, tensors, NULL, &n->bytes, &size, &err));
+    ck_assert(!tt_weights_open_memory(&n->weights, n->bytes, size, "toy", &err));
+    tt_build *b = tt_build_new(&n->weights, NULL);
+    ck_assert(!tt_build_finish(b, describe(b), &n->graph, &err));
+    ck_assert(!tt_net_new(&n->net, n->graph, &k, &err));
+    ck_assert(!tt_cl_net_new(&n->there, n->cl, n->net, n->graph, &err));
+    return true;
+}
+
+void device_net_close(device_net *n)
+{
+    tt_cl_net_free(n->there);
+    tt_net_free(n->net);
+    tt_graph_free(n->graph);
+    tt_weights_clear(&n->weights);
+    free(n->bytes);
+    tt_cl_free(n->cl);
+}

@@ -2,7 +2,9 @@
 #ifndef TT_TESTS_ENGINE_DEVICE_H
 #define TT_TESTS_ENGINE_DEVICE_H
 
+#include "engine/build.h"
 #include "engine/cl.h"
+#include "engine/weights.h"
 
 #include <stdbool.h>
 
@@ -21,5 +23,18 @@ const char *device_name(const char *skipped);
 tt_cl *device_open(int way, const char *skipped);
 /* The same, with so many bytes of memory to use; 0: as usual. */
 tt_cl *device_open_with(int way, uint64_t memory, const char *skipped);
+
+/* A network with weights made in memory, on a device. */
+typedef struct device_net {
+    tt_cl *cl;
+    tt_net *net;
+    tt_cl_net *there;
+    tt_weights weights;
+    tt_graph *graph;
+    unsigned char *bytes;
+} device_net;
+/* Takes cl; false, and nothing to close, where that is NULL. The tensors are copied. */
+bool device_net_open(device_net *n, tt_cl *cl, const tt_tensor_out *t, size_t tensors, tt_val (*describe)(tt_build *b));
+void device_net_close(device_net *n);
 
 #endif

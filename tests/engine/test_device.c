@@ -62,53 +62,25 @@ static void on_progress(void *user, double done)
     w->last = done;
 }
 
-/* A network on a device: a convolution, twice as large, a convolution; 3 -> 3 channels. */
-typedef struct small {
-    tt_cl *cl;
-    tt_net *net;
-    tt_cl_net *there;
-    tt_weights weights;
-    tt_graph *graph;
-    unsigned char *bytes;
-    float *values;
-} small;
-
 enum { H = 20, W = 30, IN = 3 * H * W, OUT = 4 * IN };
 
+/* A convolution, twice as large, a convolution; 3 -> 3 channels. */
+static tt_val small(tt_build *b)
+{
+    return tt_conv(b, tt_nearest(b, tt_conv(b, tt_input(b, 3), "a"), 2), "a");
+}
+
 /* false where there is no device. */
-static bool small_open(small *n, int cut, const char *skipped)
+static bool small_open(device_net *n, int cut, const char *skipped)
 {
-    tt_error err = {0};
-    tt_kernels k;
-    size_t size;
-    *n = (small){.cl = device_open(cut, skipped)};
-    if (!n->cl)
-        return false;
-    n->values = toy_noise(81, 1);
-    const tt_tensor_out t = {.name = "a.weight", .rank = 4, .shape = {3, 3, 3, 3}, .data = n->values};
-    tt_kernels_init(&k, 0);
-    ck_assert(!tt_safetensors_write(&t, 1, NULL, &n->bytes, &size, &err));
-    ck_assert(!tt_weights_open_memory(&n->weights, n->bytes, size, "toy", &err));
-    tt_build *b = tt_build_new(&n->weights, NULL);
-    const tt_val x = tt_nearest(b, tt_conv(b, tt_input(b, 3), "a"), 2);
-    ck_assert(!tt_build_finish(b, tt_conv(b, x, "a"), &n->graph, &err));
-    ck_assert(!tt_net_new(&n->net, n->graph, &k, &err));
-    ck_assert(!tt_cl_net_new(&n->there, n->cl, n->net, n->graph, &err));
-    return true;
+    float *values = toy_noise(81, 1);
+    const tt_tensor_out t = {.name = "a.weight", .rank = 4, .shape = {3, 3, 3, 3}, .data = values};
+    const bool there = device_net_open(n, device_open(cut, skipped), &t, 1, small);
+    free(values);
+    return there;
 }
 
-static void small_close(small *n)
-{
-    tt_cl_net_free(n->there);
-    tt_net_free(n->net);
-    tt_graph_free(n->graph);
-    tt_weights_clear(&n->weights);
-    free(n->bytes);
-    free(n->values);
-    tt_cl_free(n->cl);
-}
-
-static tt_cl_plan *small_plan(const small *n, bool ahead)
+static tt_cl_plan *small_plan(const device_net *n, bool ahead)
 {
     const tt_cl_plan_options o = {.ahead = ahead};
     tt_cl_plan *plan = NULL;
@@ -120,7 +92,7 @@ static tt_cl_plan *small_plan(const small *n, bool ahead)
 START_TEST(a_run_is_watched_and_stopped)
 {
     tt_error err = {0};
-    small n;
+    device_net n;
     if (!small_open(&n, _i, "watching a device"))
         return;
     tt_cl_plan *plan = small_plan(&n, false);
@@ -137,7 +109,7 @@ START_TEST(a_run_is_watched_and_stopped)
     free(in);
     free(out);
     tt_cl_plan_free(plan);
-    small_close(&n);
+    device_net_close(&n);
 }
 END_TEST
 
@@ -145,7 +117,7 @@ START_TEST(a_picture_is_started_before_the_last_is_finished)
 {
     enum { PICTURES = 5 };
     tt_error err = {0};
-    small n;
+    device_net n;
     float *in[PICTURES], *want[PICTURES], *out = toy_noise(OUT, 3);
     if (!small_open(&n, _i, "pictures one after the other"))
         return;
@@ -184,7 +156,7 @@ START_TEST(a_picture_is_started_before_the_last_is_finished)
         free(want[i]);
     }
     free(out);
-    small_close(&n);
+    device_net_close(&n);
 }
 END_TEST
 
@@ -201,7 +173,7 @@ START_TEST(a_profile_counts_what_is_moved)
     const double lanes = _i ? 4 : 16, plane = H * W * sizeof(float); /* three channels are one block of so many */
     tt_error err = {0};
     tt_cl_profile p;
-    small n;
+    device_net n;
     if (!small_open(&n, _i, "a profile"))
         return;
     tt_cl_plan *plan = small_plan(&n, false);
@@ -220,7 +192,7 @@ START_TEST(a_profile_counts_what_is_moved)
     free(in);
     free(out);
     tt_cl_plan_free(plan);
-    small_close(&n);
+    device_net_close(&n);
 }
 END_TEST
 

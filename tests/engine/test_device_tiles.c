@@ -12,16 +12,7 @@ Suite *suite_engine_device_tiles(void);
 enum { MANY = 32, SCALE = 2 };
 
 /* Three convolutions of 32 channels between two others, the third twice as large: 3 -> 3 channels, x2. */
-typedef struct tall {
-    tt_cl *cl;
-    tt_net *net;
-    tt_cl_net *there;
-    tt_weights weights;
-    tt_graph *graph;
-    unsigned char *bytes;
-} tall;
-
-static tt_val describe(tt_build *b)
+static tt_val tall(tt_build *b)
 {
     tt_val x = tt_conv(b, tt_input(b, 3), "first");
     for (int i = 0; i < 2; i++)
@@ -30,43 +21,21 @@ static tt_val describe(tt_build *b)
 }
 
 /* false where there is no device. memory: 0, or as much of it. */
-static bool tall_open(tall *n, int cut, uint64_t memory)
+static bool tall_open(device_net *n, int cut, uint64_t memory)
 {
-    tt_error err = {0};
-    tt_kernels k;
-    size_t size;
-    *n = (tall){.cl = device_open_with(cut, memory, "tiles on a device")};
-    if (!n->cl)
-        return false;
     float *v = toy_noise(9 * MANY * MANY, 1);
     const tt_tensor_out t[] = {{.name = "first.weight", .rank = 4, .shape = {MANY, 3, 3, 3}, .data = v},
                                {.name = "middle.weight", .rank = 4, .shape = {MANY, MANY, 3, 3}, .data = v},
                                {.name = "last.weight", .rank = 4, .shape = {3, MANY, 3, 3}, .data = v}};
     for (int i = 0; i < 9 * MANY * MANY; i++)
         v[i] /= 12;
-    tt_kernels_init(&k, 0);
-    ck_assert(!tt_safetensors_write(t, 3, NULL, &n->bytes, &size, &err));
-    ck_assert(!tt_weights_open_memory(&n->weights, n->bytes, size, "toy", &err));
-    tt_build *b = tt_build_new(&n->weights, NULL);
-    ck_assert(!tt_build_finish(b, describe(b), &n->graph, &err));
-    ck_assert(!tt_net_new(&n->net, n->graph, &k, &err));
-    ck_assert(!tt_cl_net_new(&n->there, n->cl, n->net, n->graph, &err));
+    const bool there = device_net_open(n, device_open_with(cut, memory, "tiles on a device"), t, 3, tall);
     free(v);
-    return true;
-}
-
-static void tall_close(tall *n)
-{
-    tt_cl_net_free(n->there);
-    tt_net_free(n->net);
-    tt_graph_free(n->graph);
-    tt_weights_clear(&n->weights);
-    free(n->bytes);
-    tt_cl_free(n->cl);
+    return there;
 }
 
 /* Rows from..from+h-1 of a picture of 3 x whole x w, as a tile of it. [3][2h][2w]; free() it. */
-static float *run_rows(const tall *n, const float *picture, int whole, int w, int from, int h)
+static float *run_rows(const device_net *n, const float *picture, int whole, int w, int from, int h)
 {
     const tt_cl_plan_options o = {.whole_h = whole, .whole_w = w};
     const size_t row = (size_t)w, all = 3 * (size_t)h * row;
@@ -106,7 +75,7 @@ START_TEST(tiles_have_the_bits_of_the_whole)
 {
     static const int heights[] = {332, 92};
     enum { W = 19 };
-    tall n;
+    device_net n;
     if (!tall_open(&n, _i, 0))
         return;
     for (int i = 0; i < 2; i++) {
@@ -124,7 +93,7 @@ START_TEST(tiles_have_the_bits_of_the_whole)
         free(picture);
         free(whole);
     }
-    tall_close(&n);
+    device_net_close(&n);
 }
 END_TEST
 
@@ -132,7 +101,7 @@ END_TEST
 START_TEST(weights_that_are_too_large_are_not_transformed)
 {
     enum { SIDE = 21, OUT = 3 * SCALE * SCALE * SIDE * SIDE };
-    tall large, little;
+    device_net large, little;
     if (!tall_open(&large, TT_CL_CUT_GPU - TT_CL_CUT_CPU, 0))
         return;
     ck_assert(tall_open(&little, TT_CL_CUT_GPU - TT_CL_CUT_CPU, 1500 << 10));
@@ -145,8 +114,8 @@ START_TEST(weights_that_are_too_large_are_not_transformed)
     free(picture);
     free(a);
     free(b);
-    tall_close(&little);
-    tall_close(&large);
+    device_net_close(&little);
+    device_net_close(&large);
 }
 END_TEST
 

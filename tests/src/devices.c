@@ -1,9 +1,10 @@
 #define _GNU_SOURCE /* setenv */
 #include "tests/src/devices.h"
 
+#include "src/colorize.h"
 #include "tests/engine/device.h"
 #include "tests/golden.h"
-#include "tests/src/program.h"
+#include "tests/src/picture.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -51,6 +52,53 @@ tt_network *dv_network(tt_context *c, const char *golden)
     tt_network *n = NULL;
     ck_assert_msg(!tt_network_open_for(&n, c, golden_path(golden), NULL, &err), "%s", err.text);
     return n;
+}
+
+/* A network by the processor and by a device. */
+typedef struct both {
+    tt_context *here, *there;
+    tt_network *a, *b;
+} both;
+
+static both open_both(const char *device, uint64_t device_memory, tt_precision precision, const char *golden)
+{
+    both p = {.here = pic_context(2, 0), .there = dv_context(device, device_memory, precision, dv_fail_with, (void *)golden)};
+    p.a = pic_network(golden, NULL);
+    p.b = dv_network(p.there, golden);
+    ck_assert_msg(p.b->there, "%s: is not on the device", golden);
+    return p;
+}
+
+static int difference_of(both *p, tt_image *want, tt_image *got)
+{
+    const int d = dv_difference(want, got);
+    tt_image_free(want);
+    tt_image_free(got);
+    tt_network_free(p->a);
+    tt_network_free(p->b);
+    tt_context_free(p->here);
+    tt_context_free(p->there);
+    return d;
+}
+
+int dv_picture_off(const char *device, uint64_t device_memory, tt_precision precision, const char *golden, const tt_image *in,
+                   int tta, tt_report *r)
+{
+    both p = open_both(device, device_memory, precision, golden);
+    tt_image *want = pic_upscale(p.here, p.a, in, 0, tta, r), *got = pic_upscale(p.there, p.b, in, 0, tta, r);
+    return difference_of(&p, want, got);
+}
+
+int dv_colours_off(const char *device, tt_precision precision)
+{
+    both p = open_both(device, 0, precision, "deoldify/unet_deep.safetensors");
+    const tt_colorize_options o = {.size = sizeof o, .render = 4};
+    tt_error err = {0};
+    tt_image *in = pic_new(50, 40, 1, 8, 3), *want = NULL, *got = NULL;
+    ck_assert_msg(!tt_colorize(p.here, p.a, in, &o, &want, &err), "%s", err.text);
+    ck_assert_msg(!tt_colorize(p.there, p.b, in, &o, &got, &err), "%s", err.text);
+    tt_image_free(in);
+    return difference_of(&p, want, got);
 }
 
 /* `what` beside the program. */
@@ -109,4 +157,38 @@ bool dv_use_shim(const char *skipped)
     *strrchr(shim, '/') = 0;
     setenv("LD_LIBRARY_PATH", shim, 1);
     return true;
+}
+
+void dv_calls_fail(int part, long every, long least, pg_run (*run)(void), const char *said, int tolerance)
+{
+    static const char *const errors[] = {"-5", "-4", "-36"}; /* memory, memory, a lost queue */
+    char k[32];
+    size_t size;
+    setenv("SHIM_COUNT", pg_at("count"), 1);
+    pg_run r = run();
+    EXPECT(r, 0, said);
+    char *count = pg_contents("count", &size);
+    const long calls = strtol(count, NULL, 10);
+    free(count);
+    unsetenv("SHIM_COUNT");
+    ck_assert_int_gt(calls, least);
+    for (long i = 1 + part * every, n = part; i <= calls; i += DV_PARTS * every, n++) {
+        snprintf(k, sizeof k, "%ld", i);
+        setenv("SHIM_FAIL", k, 1);
+        setenv("SHIM_ERROR", errors[n % 3], 1);
+        setenv("SHIM_FOREVER", n / 3 % 2 ? "1" : "0", 1);
+        unlink(pg_at("out.png"));
+        r = run();
+        ck_assert_msg(r.code == 0 && dv_off_by("out.png") <= tolerance, "call %ld of %ld: code %d, signal %d: %s", i, calls,
+                      r.code, r.signal, r.err);
+    }
+}
+
+void dv_add(Suite *s, const char *name, const TTest *test, int times)
+{
+    TCase *tc = tcase_create(name);
+    tcase_add_unchecked_fixture(tc, pg_setup, pg_teardown);
+    tcase_set_timeout(tc, 600);
+    tcase_add_loop_test(tc, test, 0, times);
+    suite_add_tcase(s, tc);
 }

@@ -52,23 +52,12 @@ START_TEST(pictures_are_the_processors)
 {
     const char *device = device_name("pictures on a device");
     for (size_t i = 0; device && i < COUNT(pictures); i++) {
-        tt_context *here = pic_context(2, 0), *there = dv_context(device, pictures[i].memory, TT_FP32, dv_fail_with, (void *)pictures[i].weights);
-        tt_network *a = pic_network(pictures[i].weights, NULL), *b = dv_network(there, pictures[i].weights);
         tt_image *in = pic_new(pictures[i].w, pictures[i].h, pictures[i].channels, 8, 7);
         tt_report r;
-        ck_assert_msg(b->there, "%s: is not on the device", pictures[i].weights);
-        tt_image *want = pic_upscale(here, a, in, 0, pictures[i].tta, &r);
-        tt_image *got = pic_upscale(there, b, in, 0, pictures[i].tta, &r);
+        const int d = dv_picture_off(device, pictures[i].memory, TT_FP32, pictures[i].weights, in, pictures[i].tta, &r);
         ck_assert_msg(!pictures[i].most_tiles == (r.tiles == 1), "%s: %zu tiles", pictures[i].weights, (size_t)r.tiles);
-        const int d = dv_difference(want, got);
         ck_assert_msg(d <= 1, "%s: off by %d levels", pictures[i].weights, d);
-        tt_image_free(want);
-        tt_image_free(got);
         tt_image_free(in);
-        tt_network_free(a);
-        tt_network_free(b);
-        tt_context_free(here);
-        tt_context_free(there);
     }
 }
 END_TEST
@@ -76,23 +65,8 @@ END_TEST
 START_TEST(colours_are_the_processors)
 {
     const char *device = device_name("colours by a device");
-    if (!device)
-        return;
-    tt_error err = {0};
-    tt_context *here = pic_context(2, 0), *there = dv_context(device, 0, TT_FP32, dv_fail_with, (void *)"unet_deep");
-    tt_network *a = pic_network("deoldify/unet_deep.safetensors", NULL), *b = dv_network(there, "deoldify/unet_deep.safetensors");
-    tt_image *in = pic_new(50, 40, 1, 8, 3), *want = NULL, *got = NULL;
-    const tt_colorize_options o = {.size = sizeof o, .render = 4};
-    ck_assert_msg(!tt_colorize(here, a, in, &o, &want, &err), "%s", err.text);
-    ck_assert_msg(!tt_colorize(there, b, in, &o, &got, &err), "%s", err.text);
-    ck_assert_int_le(dv_difference(want, got), 2); /* a level of what the network makes, through U and V and back */
-    tt_image_free(want);
-    tt_image_free(got);
-    tt_image_free(in);
-    tt_network_free(a);
-    tt_network_free(b);
-    tt_context_free(here);
-    tt_context_free(there);
+    if (device)
+        ck_assert_int_le(dv_colours_off(device, TT_FP32), 2); /* a level of what the network makes, through U and V and back */
 }
 END_TEST
 
@@ -344,34 +318,6 @@ START_TEST(a_profile_says_whose_clock_it_has)
 }
 END_TEST
 
-/* The k-th call fails, or that and all after it: the picture is right, and nothing is said that is not true. */
-enum { PARTS = 6 };
-
-static void calls_fail(int part, long every, pg_run (*run)(void), int tolerance)
-{
-    static const char *const errors[] = {"-5", "-4", "-36"}; /* memory, memory, a lost queue */
-    char k[32];
-    size_t size;
-    setenv("SHIM_COUNT", pg_at("count"), 1);
-    pg_run r = run();
-    EXPECT(r, 0, "");
-    char *count = pg_contents("count", &size);
-    const long calls = strtol(count, NULL, 10);
-    free(count);
-    unsetenv("SHIM_COUNT");
-    ck_assert_int_gt(calls, 50);
-    for (long i = 1 + part * every, n = part; i <= calls; i += PARTS * every, n++) {
-        snprintf(k, sizeof k, "%ld", i);
-        setenv("SHIM_FAIL", k, 1);
-        setenv("SHIM_ERROR", errors[n % 3], 1);
-        setenv("SHIM_FOREVER", n / 3 % 2 ? "1" : "0", 1);
-        unlink(pg_at("out.png"));
-        r = run();
-        ck_assert_msg(r.code == 0 && dv_off_by("out.png") <= tolerance, "call %ld of %ld: code %d, signal %d: %s", i, calls,
-                      r.code, r.signal, r.err);
-    }
-}
-
 static pg_run usual(void)
 {
     return BY("--device", "gpu");
@@ -387,7 +333,7 @@ START_TEST(any_call_may_fail)
     setenv("SHIM_GPU", "1", 1);
     pg_run r = usual();
     EXPECT(r, 0, ""); /* tested and kept */
-    calls_fail(_i, 1, usual, 1);
+    dv_calls_fail(_i, 1, 50, usual, "", 1);
 }
 END_TEST
 
@@ -412,7 +358,7 @@ START_TEST(any_call_may_fail_in_tiles)
     r = in_tiles();
     EXPECT(r, 0, "");
     unlink(pg_at("out.png"));
-    calls_fail(_i, 3, in_tiles, 1); /* what goes before the tiles is above */
+    dv_calls_fail(_i, 3, 50, in_tiles, "", 1); /* what goes before the tiles is above */
 }
 END_TEST
 
@@ -519,34 +465,25 @@ START_TEST(no_library_is_normal)
 }
 END_TEST
 
-static void add(Suite *s, const char *name, const TTest *test, int times)
-{
-    TCase *tc = tcase_create(name);
-    tcase_add_unchecked_fixture(tc, pg_setup, pg_teardown);
-    tcase_set_timeout(tc, 600); /* the first time kernels are compiled */
-    tcase_add_loop_test(tc, test, 0, times);
-    suite_add_tcase(s, tc);
-}
-
 Suite *suite_src_device(void)
 {
     Suite *s = suite_create("src/device");
-    add(s, "pictures", pictures_are_the_processors, 1);
-    add(s, "colours", colours_are_the_processors, 1);
-    add(s, "memory", too_little_memory_is_said_once, 1);
-    add(s, "names", devices_have_names, 1);
-    add(s, "results", results_that_are_no_pictures_are_made_again, 1);
-    add(s, "wrong", a_device_that_computes_wrongly_is_not_used, 1);
-    add(s, "limits", limits_are_heeded, 1);
-    add(s, "calls", any_call_may_fail, PARTS);
-    add(s, "overlap", tiles_overlap, 1);
-    add(s, "reckoned", tiles_that_overlap_are_reckoned_with, 1);
-    add(s, "long", no_enqueue_is_long, 1);
-    add(s, "profile", a_profile_says_whose_clock_it_has, 1);
-    add(s, "tiles", any_call_may_fail_in_tiles, PARTS);
-    add(s, "damage", damaged_kernels_are_compiled_again, 1);
-    add(s, "no cache", a_cache_is_not_needed, 1);
-    add(s, "no driver", no_driver_is_normal, 1);
-    add(s, "no library", no_library_is_normal, 1);
+    dv_add(s, "pictures", pictures_are_the_processors, 1);
+    dv_add(s, "colours", colours_are_the_processors, 1);
+    dv_add(s, "memory", too_little_memory_is_said_once, 1);
+    dv_add(s, "names", devices_have_names, 1);
+    dv_add(s, "results", results_that_are_no_pictures_are_made_again, 1);
+    dv_add(s, "wrong", a_device_that_computes_wrongly_is_not_used, 1);
+    dv_add(s, "limits", limits_are_heeded, 1);
+    dv_add(s, "calls", any_call_may_fail, DV_PARTS);
+    dv_add(s, "overlap", tiles_overlap, 1);
+    dv_add(s, "reckoned", tiles_that_overlap_are_reckoned_with, 1);
+    dv_add(s, "long", no_enqueue_is_long, 1);
+    dv_add(s, "profile", a_profile_says_whose_clock_it_has, 1);
+    dv_add(s, "tiles", any_call_may_fail_in_tiles, DV_PARTS);
+    dv_add(s, "damage", damaged_kernels_are_compiled_again, 1);
+    dv_add(s, "no cache", a_cache_is_not_needed, 1);
+    dv_add(s, "no driver", no_driver_is_normal, 1);
+    dv_add(s, "no library", no_library_is_normal, 1);
     return s;
 }

@@ -44,23 +44,11 @@ START_TEST(pictures_are_the_processors)
 {
     const char *device = device_name("pictures by maps of 16 bits");
     for (size_t i = 0; device && i < COUNT(pictures); i++) {
-        const char *weights = pictures[i].weights;
-        tt_context *here = pic_context(2, 0), *there = dv_context(device, 0, TT_FP16, dv_fail_with, (void *)weights);
-        tt_network *a = pic_network(weights, NULL), *b = dv_network(there, weights);
         tt_image *in = pic_new(pictures[i].w, pictures[i].h, pictures[i].channels, 8, 7);
         tt_report r;
-        ck_assert_msg(b->there, "%s: is not on the device", weights);
-        tt_image *want = pic_upscale(here, a, in, 0, pictures[i].tta, &r);
-        tt_image *got = pic_upscale(there, b, in, 0, pictures[i].tta, &r);
-        const int d = dv_difference(want, got);
-        ck_assert_msg(d <= pictures[i].levels, "%s: off by %d levels", weights, d);
-        tt_image_free(want);
-        tt_image_free(got);
+        const int d = dv_picture_off(device, 0, TT_FP16, pictures[i].weights, in, pictures[i].tta, &r);
+        ck_assert_msg(d <= pictures[i].levels, "%s: off by %d levels", pictures[i].weights, d);
         tt_image_free(in);
-        tt_network_free(a);
-        tt_network_free(b);
-        tt_context_free(here);
-        tt_context_free(there);
     }
 }
 END_TEST
@@ -70,24 +58,8 @@ END_TEST
 START_TEST(colours_are_the_processors)
 {
     const char *device = device_name("colours by maps of 16 bits");
-    if (!device)
-        return;
-    tt_error err = {0};
-    tt_context *here = pic_context(2, 0), *there = dv_context(device, 0, TT_FP16, dv_fail_with, (void *)"unet_deep");
-    tt_network *a = pic_network("deoldify/unet_deep.safetensors", NULL);
-    tt_network *b = dv_network(there, "deoldify/unet_deep.safetensors");
-    tt_image *in = pic_new(50, 40, 1, 8, 3), *want = NULL, *got = NULL;
-    const tt_colorize_options o = {.size = sizeof o, .render = 4};
-    ck_assert_msg(!tt_colorize(here, a, in, &o, &want, &err), "%s", err.text);
-    ck_assert_msg(!tt_colorize(there, b, in, &o, &got, &err), "%s", err.text);
-    ck_assert_int_le(dv_difference(want, got), 5);
-    tt_image_free(want);
-    tt_image_free(got);
-    tt_image_free(in);
-    tt_network_free(a);
-    tt_network_free(b);
-    tt_context_free(here);
-    tt_context_free(there);
+    if (device)
+        ck_assert_int_le(dv_colours_off(device, TT_FP16), 5);
 }
 END_TEST
 
@@ -270,41 +242,26 @@ START_TEST(what_is_wrong_is_said)
 }
 END_TEST
 
-/* The k-th call fails while the device turns from 16 bits to 32. */
-enum { PARTS = 6 };
+/* A call fails while the device turns from 16 bits to 32. */
+static pg_run swollen(void)
+{
+    return BY("-m", SWOLLEN, "--device", "gpu", "--precision", "fp16");
+}
+
 START_TEST(any_call_may_fail)
 {
-    static const char *const errors[] = {"-5", "-4", "-36"}; /* memory, memory, a lost queue */
+    char name[16];
     if (!dv_use_shim("calls that fail with maps of 16 bits"))
         return;
-    char name[16], k[32];
     snprintf(name, sizeof name, "calls%d", _i);
     dv_prepare(name);
     store_swollen(SWOLLEN);
     setenv("SHIM_GPU", "1", 1);
     pg_run r = RUN("upscale", "--overwrite", "-m", SWOLLEN, "in.png", "-o", "cpu.png", "--device", "cpu");
     EXPECT(r, 0, "");
-    r = BY("-m", SWOLLEN, "--device", "gpu", "--precision", "fp16");
+    r = swollen();
     EXPECT(r, 0, GOES_ON); /* tested and kept */
-    setenv("SHIM_COUNT", pg_at("count"), 1);
-    r = BY("-m", SWOLLEN, "--device", "gpu", "--precision", "fp16");
-    EXPECT(r, 0, GOES_ON);
-    size_t size;
-    char *count = pg_contents("count", &size);
-    const long calls = strtol(count, NULL, 10);
-    free(count);
-    unsetenv("SHIM_COUNT");
-    ck_assert_int_gt(calls, 100);
-    for (long i = 1 + _i; i <= calls; i += PARTS) {
-        snprintf(k, sizeof k, "%ld", i);
-        setenv("SHIM_FAIL", k, 1);
-        setenv("SHIM_ERROR", errors[i % 3], 1);
-        setenv("SHIM_FOREVER", i % 2 ? "1" : "0", 1);
-        unlink(pg_at("out.png"));
-        r = BY("-m", SWOLLEN, "--device", "gpu", "--precision", "fp16");
-        ck_assert_msg(r.code == 0 && dv_off_by("out.png") <= 1, "call %ld of %ld: code %d, signal %d: %s", i, calls, r.code,
-                      r.signal, r.err);
-    }
+    dv_calls_fail(_i, 1, 100, swollen, GOES_ON, 1);
 }
 END_TEST
 
@@ -331,26 +288,17 @@ START_TEST(the_processor_has_32_bits)
 }
 END_TEST
 
-static void add(Suite *s, const char *name, const TTest *test, int times)
-{
-    TCase *tc = tcase_create(name);
-    tcase_add_unchecked_fixture(tc, pg_setup, pg_teardown);
-    tcase_set_timeout(tc, 600); /* the first time kernels are compiled */
-    tcase_add_loop_test(tc, test, 0, times);
-    suite_add_tcase(s, tc);
-}
-
 Suite *suite_src_halves(void)
 {
     Suite *s = suite_create("src/halves");
-    add(s, "pictures", pictures_are_the_processors, 1);
-    add(s, "colours", colours_are_the_processors, 1);
-    add(s, "tiles", tiles_are_larger, 1);
-    add(s, "too large", values_too_large_get_32_bits, 1);
-    add(s, "memory", floats_need_more_memory, 1);
-    add(s, "once", it_is_found_out_once, 1);
-    add(s, "cannot", what_is_wrong_is_said, 1);
-    add(s, "calls", any_call_may_fail, PARTS);
-    add(s, "processor", the_processor_has_32_bits, 1);
+    dv_add(s, "pictures", pictures_are_the_processors, 1);
+    dv_add(s, "colours", colours_are_the_processors, 1);
+    dv_add(s, "tiles", tiles_are_larger, 1);
+    dv_add(s, "too large", values_too_large_get_32_bits, 1);
+    dv_add(s, "memory", floats_need_more_memory, 1);
+    dv_add(s, "once", it_is_found_out_once, 1);
+    dv_add(s, "cannot", what_is_wrong_is_said, 1);
+    dv_add(s, "calls", any_call_may_fail, DV_PARTS);
+    dv_add(s, "processor", the_processor_has_32_bits, 1);
     return s;
 }
